@@ -1,0 +1,144 @@
+/** The value between two denoising steps. Everything needed to go on lives in it; nothing in it ever changes. */
+
+import type { Trajectory } from "../diffusion/mod.ts";
+import type { Generator } from "../tensor/random/mod.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Request } from "./request.ts";
+
+/** Milliseconds of wall time. */
+export interface Timing {
+  /** The network itself: `session.run` of the U-Net, both halves of the guidance together. */
+  readonly unet: number;
+  /** The whole step, the network included. */
+  readonly step: number;
+}
+
+/** Bytes of this process, measured when the step ended. */
+export interface Memory {
+  readonly resident: number;
+  /** The highest resident size since the process began. */
+  readonly peak: number;
+}
+
+/** Text as the network takes it. */
+export interface Conditioning {
+  /** `[batch, 77, D]` */
+  readonly promptEmbeds: Tensor;
+  /** `[batch, P]` */
+  readonly pooledPromptEmbeds: Tensor;
+  /** With guidance only. */
+  readonly negativePromptEmbeds?: Tensor;
+  readonly negativePooledPromptEmbeds?: Tensor;
+}
+
+/** What one run of the network gave. */
+export interface Prediction {
+  /** x0, the network's guess of the finished latent, `[batch, 4, height/8, width/8]`. */
+  readonly denoised: Tensor;
+  /** The network's output after guidance, same shape. */
+  readonly output: Tensor;
+  /** The noise level that the network was told: the model's timestep, 0..999, and its sigma. */
+  readonly timestep: number;
+  readonly sigma: number;
+}
+
+export interface StepFields {
+  readonly index: number;
+  readonly latent: Tensor;
+  readonly noise: Tensor;
+  readonly request: Request;
+  readonly trajectory: Trajectory;
+  readonly conditioning: Conditioning;
+  readonly generators: readonly Generator[];
+  readonly history: readonly Tensor[];
+  readonly timing: Timing;
+  readonly memory: Memory;
+  readonly predicted?: Prediction;
+  readonly previous?: Step;
+}
+
+export class Step {
+  /** Denoising steps taken: 0 is pure noise. */
+  readonly index: number;
+  /** x_t, what the sampler holds now, `[batch, 4, height/8, width/8]`. */
+  readonly latent: Tensor;
+  /** Unit normal noise that the run began with, before scaling, same shape. */
+  readonly noise: Tensor;
+  readonly request: Request;
+  /** The resolved sampler, schedule, prediction type and guidance. */
+  readonly trajectory: Trajectory;
+  readonly conditioning: Conditioning;
+  /** Random streams, one a picture of the batch, as they stand after this step. */
+  readonly generators: readonly Generator[];
+  /** Earlier outputs that a multistep sampler looks back on, newest last. */
+  readonly history: readonly Tensor[];
+  readonly timing: Timing;
+  readonly memory: Memory;
+  /** The step that this one was taken from. */
+  readonly previous: Step | undefined;
+  readonly #predicted: Prediction | undefined;
+
+  constructor(fields: StepFields) {
+    this.index = fields.index;
+    this.latent = fields.latent;
+    this.noise = fields.noise;
+    this.request = fields.request;
+    this.trajectory = fields.trajectory;
+    this.conditioning = fields.conditioning;
+    this.generators = fields.generators;
+    this.history = fields.history;
+    this.timing = fields.timing;
+    this.memory = fields.memory;
+    this.previous = fields.previous;
+    this.#predicted = fields.predicted;
+  }
+
+  /** Denoising steps in all. */
+  get count(): number {
+    return this.trajectory.schedule.timesteps.length;
+  }
+
+  /** Whether nothing is left to denoise. */
+  get done(): boolean {
+    return this.index >= this.count;
+  }
+
+  /** Noise level that `latent` has now; 0 when done. */
+  get sigmaNext(): number {
+    return this.trajectory.schedule.sigmas[this.index];
+  }
+
+  /** Noise level at which the network looked; before the first step, the level of the start. */
+  get sigma(): number {
+    return this.#predicted?.sigma ?? this.sigmaNext;
+  }
+
+  /** The model's timestep, 0..999, at which the network looked; before the first step, the first of the schedule. */
+  get timestep(): number {
+    return this.#predicted?.timestep ?? this.trajectory.schedule.timesteps[0];
+  }
+
+  /** x0, the network's guess of the finished latent, `[batch, 4, height/8, width/8]`. @throws RangeError at step 0. */
+  get denoised(): Tensor {
+    return this.#ofNetwork("denoised").denoised;
+  }
+
+  /** The network's output after guidance, `[batch, 4, height/8, width/8]`. @throws RangeError at step 0. */
+  get prediction(): Tensor {
+    return this.#ofNetwork("prediction").output;
+  }
+
+  /** Every step from pure noise to this one. */
+  get path(): readonly Step[] {
+    return this.previous ? [...this.previous.path, this] : [this];
+  }
+
+  #ofNetwork(field: string): Prediction {
+    if (this.#predicted === undefined) {
+      throw new RangeError(
+        `Cannot read ${field} of step 0: the network has not run yet. Take a step first: model.next(step).`,
+      );
+    }
+    return this.#predicted;
+  }
+}
