@@ -1,9 +1,9 @@
 /** Opens a checkpoint as it was published. */
 
-import { kindOf } from "../weights/files.ts";
 import { openFolder } from "../weights/folder.ts";
-import { SDXL_SCHEDULER } from "../diffusion/mod.ts";
 import { Model } from "./model.ts";
+import { readScheduler } from "./scheduler.ts";
+import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
 import type { MemoryMode } from "./stage.ts";
 
 export interface OpenOptions {
@@ -24,4 +24,17 @@ export interface OpenOptions {
   readonly threads?: number;
   /** Told in a sentence what a user should know, such as a prompt cut off. Default `console.warn`. */
   readonly warn?: (message: string) => void;
+}
+
+/**
+ * Opens a diffusers folder of SDXL: headers and configs are read, no tensor is touched and nothing is loaded yet.
+ *
+ * @param path the folder of `model_index.json`
+ * @throws an error whose message is one sentence: what is wrong, what was looked for
+ */
+export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
+  const { unet, vae, memory = "fast", threads, warn = console.warn } = options;
+  const checkpoint = await openFolder(path, { unet, vae });
+  const scheduler = await readScheduler(checkpoint.schedulerConfig, warn);
+  return new Model({ checkpoint, runtime: onnxRuntimeCpu({ threads }), scheduler, memory, warn });
 }
