@@ -1,0 +1,48 @@
+/**
+ * How a provider wants the layers written. A network is described once, in layers; a lowering turns each layer into
+ * the operators that one provider runs best.
+ */
+
+import { float, MICROSOFT, type Scope, type Value } from "./builder.ts";
+
+export interface Lowering {
+  readonly name: string;
+  /** x·Wᵀ: torch's `[out, in]` weight as it lies. x: `[…, in]` */
+  matmul(g: Scope, x: Value, weight: Value, out: number): Value;
+  /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
+  attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
+  /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
+  groupNorm(g: Scope, x: Value, weight: Value, bias: Value, groups: number, epsilon: number): Value;
+  /** x·sigmoid(alpha·x): SiLU at alpha 1, CLIP's quick GELU at 1.702. */
+  sigmoidGate(g: Scope, x: Value, alpha: number): Value;
+}
+
+/** ONNX Runtime's CPU provider. Every operator here has a kernel there, in float32. */
+export const cpu: Lowering = {
+  name: "cpu",
+
+  matmul(g, x, weight, out) {
+    return g.op("FusedMatMul", [x, weight], out, { transB: 1 }, MICROSOFT);
+  },
+
+  attention(g, q, k, v, heads, mask) {
+    const attributes = { num_heads: heads, unidirectional: mask === "causal" ? 1 : 0 };
+    return g.op("MultiHeadAttention", [q, k, v], q.channels, attributes, MICROSOFT);
+  },
+
+  groupNorm(g, x, weight, bias, groups, epsilon) {
+    // ONNX's own GroupNormalization is a function here: the runtime unfolds it into more nodes than these, at load.
+    const grouped = g.reshape(x, [0, groups, -1]);
+    const filled = (value: number) => g.graph.constant("float32", Array<number>(groups).fill(value), [groups]);
+    const attributes = { epsilon: float(epsilon) };
+    const normed = g.op("InstanceNormalization", [grouped, filled(1), filled(0)], x.channels, attributes);
+    const back = g.op("Reshape", [normed, g.op("Shape", [x], 0)], x.channels);
+    const scale = g.op("Unsqueeze", [weight, g.ints(1, 2)], x.channels);
+    const shift = g.op("Unsqueeze", [bias, g.ints(1, 2)], x.channels);
+    return g.add(g.mul(back, scale), shift);
+  },
+
+  sigmoidGate(g, x, alpha) {
+    return g.op("QuickGelu", [x], x.channels, { alpha: float(alpha) }, MICROSOFT);
+  },
+};
