@@ -31,3 +31,13 @@ export interface Request {
   /** Lifts the recipe's guards: runs what the weights were not made for. */
   readonly unguarded?: boolean;
 }
+
+/** The seeds of the batch, one a picture. @throws RangeError when the list is empty. */
+export function seedsOf({ seed = 0, noise }: Request): readonly (number | bigint)[] {
+  if (typeof seed !== "number" && typeof seed !== "bigint") {
+    if (seed.length === 0) throw new RangeError("Cannot begin: the list of seeds is empty; wanted one a picture.");
+    return seed;
+  }
+  // Noise brings its own batch; the one seed then feeds only what samplers draw later.
+  return Array.from({ length: noise?.shape[0] ?? 1 }, () => seed);
+}

@@ -1,8 +1,10 @@
 /** The value between two denoising steps. Everything needed to go on lives in it; nothing in it ever changes. */
 
 import type { Trajectory } from "../diffusion/mod.ts";
+import type { Memory } from "../measure/memory.ts";
 import type { Generator } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Conditioning } from "./conditioning.ts";
 import type { Request } from "./request.ts";
 
 /** Milliseconds of wall time. */
@@ -11,24 +13,6 @@ export interface Timing {
   readonly unet: number;
   /** The whole step, the network included. */
   readonly step: number;
-}
-
-/** Bytes of this process, measured when the step ended. */
-export interface Memory {
-  readonly resident: number;
-  /** The highest resident size since the process began. */
-  readonly peak: number;
-}
-
-/** Text as the network takes it. */
-export interface Conditioning {
-  /** `[batch, 77, D]` */
-  readonly promptEmbeds: Tensor;
-  /** `[batch, P]` */
-  readonly pooledPromptEmbeds: Tensor;
-  /** With guidance only. */
-  readonly negativePromptEmbeds?: Tensor;
-  readonly negativePooledPromptEmbeds?: Tensor;
 }
 
 /** What one run of the network gave. */
@@ -91,6 +75,11 @@ export class Step {
     this.memory = fields.memory;
     this.previous = fields.previous;
     this.#predicted = fields.predicted;
+  }
+
+  /** The same place in a run under another request: what branching begins with. */
+  with(changes: Pick<StepFields, "request" | "trajectory" | "conditioning">): Step {
+    return new Step({ ...this, predicted: this.#predicted, ...changes });
   }
 
   /** Denoising steps in all. */

@@ -1,0 +1,74 @@
+/** What schedules, samplers, guidance and recipes say to each other, and to a model. */
+
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** What the network's output means: the noise, the velocity (arXiv 2202.00512), or the finished picture. */
+export type Prediction = "epsilon" | "v" | "sample";
+
+/** diffusers' three ways to pick timesteps from the 1,000 of the training (arXiv 2305.08891, table 2). */
+export type TimestepSpacing = "leading" | "trailing" | "linspace";
+
+/** How the timesteps are picked from the 1,000 of the training. */
+export type Spacing = TimestepSpacing;
+
+/** diffusers' ways to lay out sigmas anew between the first and the last that the spacing gave. */
+export type Ramp = "karras" | "exponential" | "beta";
+
+export type SamplerName = "euler";
+
+/**
+ * What x is made of. Variance exploding: x0 + σ·noise. Variance preserving: √ᾱ·x0 + √(1 − ᾱ)·noise, the same
+ * divided by √(σ² + 1), which is what the networks were trained on.
+ */
+export type Space = "exploding" | "preserving";
+
+/** Descending noise levels and the timesteps that the network is told. */
+export interface Schedule {
+  /** `[n]`, descending, of the 1,000 of the training; fractional in some spacings. */
+  readonly timesteps: readonly number[];
+  /** `[n + 1]`, descending; ends in 0, or in the lowest level of the training where the sampler or the model says so. */
+  readonly sigmas: readonly number[];
+  /** What unit normal noise is multiplied by to become the first latent: diffusers' `init_noise_sigma`. */
+  readonly initNoiseSigma: number;
+  /**
+   * `[n]`, the noise level to which the deterministic part of each step goes, for samplers that aim elsewhere than at
+   * the next of `sigmas`: DDIM at t − 1000 div n, TCD below it, to come back up with noise.
+   */
+  readonly landings?: readonly number[];
+}
+
+/** Where a run stands, in the papers' letters. */
+export interface SamplerState {
+  readonly x: Tensor;
+  readonly index: number;
+  readonly schedule: Schedule;
+  readonly history: readonly Tensor[];
+  /** How much noise comes back, for samplers with a choice. Default: the sampler's own. */
+  readonly eta?: number;
+}
+
+export interface Sampler {
+  readonly space: Space;
+  /** Whether a step wants fresh unit normal noise of `x`'s shape. */
+  draws(state: SamplerState): boolean;
+  /** What the network is shown in place of x: `x/√(σ² + 1)` for samplers that work on x0 + σ·noise. */
+  scaleInput(x: Tensor, sigma: number): Tensor;
+  /** What this sampler takes for the finished picture, given the network's x0. Left out: x0 itself. */
+  refine?(state: SamplerState, x0: Tensor): Tensor;
+  /** One step towards less noise. A pure function. */
+  step(
+    state: SamplerState,
+    denoised: Tensor,
+    noise?: Tensor,
+  ): { readonly x: Tensor; readonly history: readonly Tensor[] };
+}
+
+/** A request made definite: recipe and overrides resolved and guarded. */
+export interface Trajectory {
+  readonly recipe: string;
+  readonly sampler: SamplerName;
+  readonly prediction: Prediction;
+  readonly schedule: Schedule;
+  /** Above 1, classifier-free guidance runs; 0 and 1 mean none. */
+  readonly guidance: number;
+}

@@ -1,0 +1,99 @@
+/** The blocks of SDXL's U-Net and VAE, named as in diffusers. */
+
+import type { Scope, Value } from "./builder.ts";
+import { conv2d, gelu, groupNorm, layerNorm, linear, silu, toPicture, toTokens } from "./layers.ts";
+import { rows } from "../weights/weights.ts";
+
+export interface ResnetOptions {
+  readonly out: number;
+  readonly groups: number;
+  readonly epsilon: number;
+  /** The activated time embedding, `[batch, channels]`; the VAE has none. */
+  readonly time?: Value;
+}
+
+/** Norm, SiLU, convolution, twice, around a shortcut; the time embedding enters between. diffusers' `ResnetBlock2D`. */
+export function resnetBlock(g: Scope, x: Value, { out, groups, epsilon, time }: ResnetOptions): Value {
+  let h = silu(g.at("norm1"), groupNorm(g.at("norm1"), x, groups, epsilon));
+  h = conv2d(g.at("conv1"), h, out);
+  if (time) {
+    const shift = linear(g.at("time_emb_proj"), time, out);
+    h = g.add(h, g.op("Unsqueeze", [shift, g.ints(2, 3)], out));
+  }
+  h = silu(g.at("norm2"), groupNorm(g.at("norm2"), h, groups, epsilon));
+  h = conv2d(g.at("conv2"), h, out);
+  const shortcut = x.channels === out ? x : conv2d(g.at("conv_shortcut"), x, out, { kernel: 1 });
+  return g.add(shortcut, h);
+}
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** What keys and values are made of; default x itself. `[batch, tokens, channels]` */
+  readonly context?: Value;
+  /** Whether q, k and v have biases: in the VAE, not in the U-Net. */
+  readonly bias?: boolean;
+}
+
+/** diffusers' `Attention` on tokens. x: `[batch, tokens, channels]` */
+export function attention(g: Scope, x: Value, { heads, context = x, bias = false }: AttentionOptions): Value {
+  const q = linear(g.at("to_q"), x, x.channels, { bias });
+  const k = linear(g.at("to_k"), context, x.channels, { bias });
+  const v = linear(g.at("to_v"), context, x.channels, { bias });
+  return linear(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none"), x.channels);
+}
+
+/**
+ * diffusers' `FeedForward` with GEGLU (arXiv 2002.05202): widens by 4, gates, narrows.
+ *
+ * The projection's rows are value and gate, one after the other. Each half is a matrix product of its own, which
+ * spares the copy that splitting the result would cost.
+ */
+export function feedForward(g: Scope, x: Value): Value {
+  const inner = 4 * x.channels;
+  const proj = g.at("net").at(0).at("proj");
+  const weight = proj.find("weight", [2 * inner, x.channels]);
+  const bias = proj.find("bias", [2 * inner]);
+  const half = (scope: Scope, start: number): Value => {
+    const product = scope.lowering.matmul(scope, x, scope.float32(rows(weight, start, start + inner)), inner);
+    return scope.add(product, scope.float32(rows(bias, start, start + inner)));
+  };
+  const value = half(proj.at("value"), 0);
+  const gate = half(proj.at("gate"), inner);
+  return linear(g.at("net").at(2), g.mul(value, gelu(proj, gate)), x.channels);
+}
+
+export interface TransformerOptions {
+  readonly depth: number;
+  readonly heads: number;
+  /** The text, `[batch, 77, channels]`. */
+  readonly context: Value;
+  readonly groups: number;
+  /** Whether proj_in and proj_out are linear layers on tokens (SDXL) or 1×1 convolutions (SD 1). */
+  readonly linearProjection: boolean;
+}
+
+/** Self-attention, cross-attention, gated feed-forward. diffusers' `BasicTransformerBlock`. x: `[batch, tokens, channels]` */
+function transformerBlock(g: Scope, x: Value, context: Value, heads: number): Value {
+  x = g.add(x, attention(g.at("attn1"), layerNorm(g.at("norm1"), x), { heads }));
+  x = g.add(x, attention(g.at("attn2"), layerNorm(g.at("norm2"), x), { heads, context }));
+  return g.add(x, feedForward(g.at("ff"), layerNorm(g.at("norm3"), x)));
+}
+
+/** A picture's pixels as tokens, through `depth` transformer blocks. diffusers' `Transformer2DModel`. */
+export function transformer(
+  g: Scope,
+  x: Value,
+  { depth, heads, context, groups, linearProjection }: TransformerOptions,
+): Value {
+  const normed = groupNorm(g.at("norm"), x, groups, 1e-6);
+  const projIn = g.at("proj_in");
+  let tokens = linearProjection
+    ? linear(projIn, toTokens(projIn, normed), x.channels)
+    : toTokens(projIn, conv2d(projIn, normed, x.channels, { kernel: 1 }));
+  for (let i = 0; i < depth; i++) tokens = transformerBlock(g.at("transformer_blocks").at(i), tokens, context, heads);
+  const projOut = g.at("proj_out");
+  const h = linearProjection
+    ? toPicture(projOut, linear(projOut, tokens, x.channels), x)
+    : conv2d(projOut, toPicture(projOut, tokens, x), x.channels, { kernel: 1 });
+  return g.add(x, h);
+}

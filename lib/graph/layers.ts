@@ -1,0 +1,83 @@
+/**
+ * The layers that SDXL's networks are made of, under torch's names. Each takes the scope whose path is the layer's
+ * key in the checkpoint. Pictures are `[batch, channels, height, width]`, tokens `[batch, tokens, channels]`.
+ */
+
+import { float, type Scope, type Value } from "./builder.ts";
+
+/** torch.nn.Linear, with its bias where the checkpoint has one. */
+export function linear(g: Scope, x: Value, out: number, { bias = true } = {}): Value {
+  const y = g.lowering.matmul(g, x, g.weight("weight", [out, x.channels]), out);
+  return bias ? g.add(y, g.weight("bias", [out])) : y;
+}
+
+export interface ConvOptions {
+  /** Default 3, padded so that stride 1 keeps the size. */
+  readonly kernel?: 1 | 3;
+  readonly stride?: 1 | 2;
+}
+
+/** torch.nn.Conv2d with a square kernel. */
+export function conv2d(g: Scope, x: Value, out: number, { kernel = 3, stride = 1 }: ConvOptions = {}): Value {
+  const weight = g.weight("weight", [out, x.channels, kernel, kernel]);
+  const pad = (kernel - 1) / 2;
+  return g.op("Conv", [x, weight, g.weight("bias", [out])], out, {
+    kernel_shape: [kernel, kernel],
+    strides: [stride, stride],
+    pads: [pad, pad, pad, pad],
+  });
+}
+
+/** torch.nn.GroupNorm over a picture. */
+export function groupNorm(g: Scope, x: Value, groups: number, epsilon: number): Value {
+  const shape = [x.channels];
+  return g.lowering.groupNorm(g, x, g.weight("weight", shape), g.weight("bias", shape), groups, epsilon);
+}
+
+/** torch.nn.LayerNorm over the last axis; 1e-5 is torch's default, which diffusers and CLIP keep. */
+export function layerNorm(g: Scope, x: Value, epsilon = 1e-5): Value {
+  const shape = [x.channels];
+  return g.op("LayerNormalization", [x, g.weight("weight", shape), g.weight("bias", shape)], x.channels, {
+    axis: -1,
+    epsilon: float(epsilon),
+  });
+}
+
+/** x·sigmoid(x) */
+export function silu(g: Scope, x: Value): Value {
+  return g.lowering.sigmoidGate(g, x, 1);
+}
+
+/** The exact GELU, by erf. */
+export function gelu(g: Scope, x: Value): Value {
+  return g.op("Gelu", [x], x.channels);
+}
+
+/** OpenAI CLIP's GELU: x·sigmoid(1.702·x) */
+export function quickGelu(g: Scope, x: Value): Value {
+  return g.lowering.sigmoidGate(g, x, 1.702);
+}
+
+/** `[batch, channels, height, width]` → `[batch, height·width, channels]` */
+export function toTokens(g: Scope, x: Value): Value {
+  return g.reshape(g.transpose(x, [0, 2, 3, 1]), [0, -1, x.channels]);
+}
+
+/** `[batch, height·width, channels]` → `[batch, channels, height, width]`, with the height and width of `like`. */
+export function toPicture(g: Scope, tokens: Value, like: Value): Value {
+  const channelsLast = g.op("Shape", [g.transpose(like, [0, 2, 3, 1])], 0);
+  return g.transpose(g.op("Reshape", [tokens, channelsLast], tokens.channels), [0, 3, 1, 2]);
+}
+
+/** Doubles a picture by repeating pixels, or brings it to the size of `like` where a level had an odd size. */
+export function nearest(g: Scope, x: Value, like?: Value): Value {
+  const attributes = { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
+  if (like === undefined) {
+    const scales = g.graph.constant("float32", [1, 1, 2, 2], [4]);
+    return g.op("Resize", [x, undefined, scales], x.channels, attributes);
+  }
+  const batch = g.op("Shape", [x], 0, { start: 0, end: 2 });
+  const size = g.op("Shape", [like], 0, { start: 2, end: 4 });
+  const sizes = g.op("Concat", [batch, size], 0, { axis: 0 });
+  return g.op("Resize", [x, undefined, undefined, sizes], x.channels, attributes);
+}

@@ -1,0 +1,68 @@
+/**
+ * The decoder of SDXL's autoencoder as an ONNX graph: diffusers' `AutoencoderKL.decode`.
+ *
+ *     latent/scale ─ post_quant_conv ─ conv_in ─ mid_block ─ up_blocks ─ conv_norm_out ─ conv_out ─ picture
+ *
+ * Rombach et al. 2022 (arXiv 2112.10752), section 3.1 and appendix G.
+ */
+
+import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { Weights } from "../weights/weights.ts";
+import { attention, resnetBlock } from "./blocks.ts";
+import { Graph, type Network, type Scope, type Value } from "./builder.ts";
+import { conv2d, groupNorm, nearest, silu, toPicture, toTokens } from "./layers.ts";
+import type { Lowering } from "./lowering.ts";
+
+/** The epsilon of every group norm in the autoencoder. */
+const EPSILON = 1e-6;
+
+/**
+ * Builds the graph of a VAE's decoder.
+ *
+ * Input: `latent_sample` `[batch, 4, height/8, width/8]`, as the sampler holds it (the graph divides by the scaling
+ * factor). Output: `sample` `[batch, 3, height, width]`, about −1..1.
+ *
+ * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
+ */
+export function buildVaeDecoder(vae: VaeArchitecture, weights: Weights, lowering: Lowering): Network {
+  const graph = new Graph({ name: "vae decoder", weights, lowering });
+  const g = graph.at();
+  const { latentChannels, imageChannels, groups } = vae;
+  const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
+  const channels = vae.blockOutChannels.toReversed();
+
+  let x = g.mul(latent, g.scalar(1 / vae.scalingFactor));
+  if (vae.postQuantConv) x = conv2d(g.at("post_quant_conv"), x, latentChannels, { kernel: 1 });
+  const decoder = g.at("decoder");
+  x = conv2d(decoder.at("conv_in"), x, channels[0]);
+  x = midBlock(decoder.at("mid_block"), x, vae);
+  channels.forEach((out, i) => {
+    const block = decoder.at("up_blocks").at(i);
+    for (let j = 0; j <= vae.layersPerBlock; j++) x = resnet(block.at("resnets").at(j), x, out, groups);
+    if (i < channels.length - 1) {
+      const upsampler = block.at("upsamplers").at(0);
+      x = conv2d(upsampler.at("conv"), nearest(upsampler, x), out);
+    }
+  });
+  x = silu(decoder.at("conv_norm_out"), groupNorm(decoder.at("conv_norm_out"), x, groups, EPSILON));
+  x = conv2d(decoder.at("conv_out"), x, imageChannels);
+  graph.output("sample", x, ["batch", imageChannels, "8 height", "8 width"]);
+  return graph.finish();
+}
+
+/** diffusers' `UNetMidBlock2D`: one attention with a single head between two resnets. */
+function midBlock(g: Scope, x: Value, { groups, midAttention }: VaeArchitecture): Value {
+  x = resnet(g.at("resnets").at(0), x, x.channels, groups);
+  if (midAttention) x = attend(g.at("attentions").at(0), x, groups);
+  return resnet(g.at("resnets").at(1), x, x.channels, groups);
+}
+
+function attend(g: Scope, x: Value, groups: number): Value {
+  const normed = groupNorm(g.at("group_norm"), x, groups, EPSILON);
+  const tokens = attention(g, toTokens(g, normed), { heads: 1, bias: true });
+  return g.add(x, toPicture(g, tokens, x));
+}
+
+function resnet(g: Scope, x: Value, out: number, groups: number): Value {
+  return resnetBlock(g, x, { out, groups, epsilon: EPSILON });
+}

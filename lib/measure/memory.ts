@@ -1,0 +1,33 @@
+/** Memory of this process, as the system counts it. */
+
+/** Bytes. */
+export interface Memory {
+  readonly resident: number;
+  /** The highest resident size since the process began; where the system does not tell (not Linux), the highest seen. */
+  readonly peak: number;
+}
+
+let highest = 0;
+let status: Deno.FsFile | undefined | null;
+const buffer = new Uint8Array(4096);
+
+/** Reads resident and peak size: about 20 µs on Linux. */
+export function readMemory(): Memory {
+  const text = readStatus();
+  const field = (name: string): number | undefined => {
+    const line = text.match(new RegExp(`^${name}:\\s*(\\d+) kB`, "m"));
+    return line ? Number(line[1]) * 1024 : undefined;
+  };
+  const resident = field("VmRSS") ?? Deno.memoryUsage().rss;
+  highest = Math.max(highest, resident);
+  return { resident, peak: field("VmHWM") ?? highest };
+}
+
+/** /proc/self/status, or nothing where there is none. The file stays open: opening it costs more than reading. */
+function readStatus(): string {
+  if (status === undefined) status = Deno.build.os === "linux" ? Deno.openSync("/proc/self/status") : null;
+  if (status === null) return "";
+  status.seekSync(0, Deno.SeekMode.Start);
+  const length = status.readSync(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, length));
+}

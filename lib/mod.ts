@@ -1,0 +1,20 @@
+/**
+ * Fewstep: open SDXL and its distilled children as they were published, denoise one step at a time, look, compare.
+ *
+ * ```ts
+ * import { open } from "fewstep";
+ *
+ * await using model = await open("models/pocket/base", { unet: "models/pocket/lightning_4step_unet.safetensors" });
+ * for await (const step of model.steps({ prompt: "sunflower, meadow", seed: 7, recipe: "lightning-4step" })) {
+ *   console.log(step.index, step.sigma, step.denoised.shape);
+ * }
+ * ```
+ */
+
+export { Model } from "./model/model.ts";
+export type { Generated, Overrides, RunOptions } from "./model/model.ts";
+export { open, type OpenOptions } from "./model/open.ts";
+export type { Request } from "./model/request.ts";
+export { Step, type Timing } from "./model/step.ts";
+export { recipes } from "./diffusion/mod.ts";
+export { type Shape, Tensor } from "./tensor/tensor.ts";

@@ -1,0 +1,62 @@
+/**
+ * A denoising step without the network: from a Step and the network's output to the next Step. Pure, so a recorded
+ * run can be replayed from its outputs, to the same bits, without loading a model.
+ */
+
+import { denoised, samplers, type SamplerState } from "../diffusion/mod.ts";
+import type { Memory } from "../measure/memory.ts";
+import { batchNoise } from "../tensor/random/mod.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Step, type Timing } from "./step.ts";
+
+/** Where a step stands, as samplers want it. */
+export function samplerState({ latent, index, trajectory, history }: Step): SamplerState {
+  return { x: latent, index, schedule: trajectory.schedule, history };
+}
+
+/**
+ * Takes the sampler's step.
+ *
+ * @param step where the run stands; unchanged
+ * @param output the network's output after guidance, `[batch, 4, height/8, width/8]`
+ * @throws RangeError when nothing is left to denoise
+ */
+export function advance(step: Step, output: Tensor, timing: Timing, memory: Memory): Step {
+  wantUnfinished(step);
+  const { trajectory, index } = step;
+  const sampler = samplers[trajectory.sampler];
+  const state = samplerState(step);
+  const x0 = denoised(sampler, trajectory.prediction, state, output);
+  const drawn = sampler.draws(state)
+    ? batchNoise(step.generators, step.latent.shape.slice(1))
+    : { noise: undefined, generators: step.generators };
+  const { x, history } = sampler.step(state, x0, drawn.noise);
+  return new Step({
+    index: index + 1,
+    latent: x,
+    noise: step.noise,
+    request: step.request,
+    trajectory,
+    conditioning: step.conditioning,
+    generators: drawn.generators,
+    history,
+    timing,
+    memory,
+    predicted: {
+      denoised: x0,
+      output,
+      timestep: trajectory.schedule.timesteps[index],
+      sigma: trajectory.schedule.sigmas[index],
+    },
+    previous: step,
+  });
+}
+
+/** @throws RangeError when nothing is left to denoise */
+export function wantUnfinished({ done, count }: Step): void {
+  if (done) {
+    throw new RangeError(
+      `Cannot take step ${count + 1} of ${count}: nothing is left to denoise. Decode the step instead.`,
+    );
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Text and sizes as the U-Net takes them: SDXL's conditioning.
+ *
+ * Podell et al. 2023 (arXiv 2307.01952), section 2.2; diffusers' `StableDiffusionXLPipeline.encode_prompt`.
+ */
+
+import { type Shape, Tensor } from "../tensor/tensor.ts";
+
+/** One text, encoded. */
+export interface TextEmbedding {
+  /** Both encoders' hidden states side by side, `[77, D]` */
+  readonly embeds: Tensor;
+  /** `[P]` */
+  readonly pooled: Tensor;
+}
+
+/**
+ * What the network is told besides latent and timestep. With guidance the batch is twice as long: the unconditional
+ * half first, as in diffusers.
+ */
+export class Conditioning {
+  /** Whether the first half is the unconditional one. */
+  readonly guided: boolean;
+  /** `[rows, 77, D]`; rows are the batch, twice with guidance. */
+  readonly context: Tensor;
+  /** `[rows, P]` */
+  readonly pooled: Tensor;
+  /** Original height and width, crop top and left, target height and width, in pixels. `[rows, 6]` */
+  readonly timeIds: Tensor;
+
+  constructor(batch: number, size: { width: number; height: number }, prompt: TextEmbedding, negative?: TextEmbedding) {
+    this.guided = negative !== undefined;
+    const rows = [
+      ...(negative ? Array.from<TextEmbedding>({ length: batch }).fill(negative) : []),
+      ...Array.from<TextEmbedding>({ length: batch }).fill(prompt),
+    ];
+    this.context = Tensor.stack(rows.map(({ embeds }) => embeds));
+    this.pooled = Tensor.stack(rows.map(({ pooled }) => pooled));
+    const { width, height } = size;
+    this.timeIds = Tensor.stack(rows.map(() => Tensor.of([height, width, 0, 0, height, width])));
+  }
+
+  /** Pictures in the batch. */
+  get batch(): number {
+    return this.context.shape[0] / (this.guided ? 2 : 1);
+  }
+
+  /** `[batch, 77, D]` */
+  get promptEmbeds(): Tensor {
+    return this.#conditional(this.context);
+  }
+
+  /** `[batch, P]` */
+  get pooledPromptEmbeds(): Tensor {
+    return this.#conditional(this.pooled);
+  }
+
+  /** `[batch, 77, D]`, with guidance only. */
+  get negativePromptEmbeds(): Tensor | undefined {
+    return this.guided ? this.context.slice(0, this.batch) : undefined;
+  }
+
+  /** `[batch, P]`, with guidance only. */
+  get negativePooledPromptEmbeds(): Tensor | undefined {
+    return this.guided ? this.pooled.slice(0, this.batch) : undefined;
+  }
+
+  #conditional(rows: Tensor): Tensor {
+    return this.guided ? rows.slice(this.batch, 2 * this.batch) : rows;
+  }
+}
+
+/** Unconditional embeddings where the model says `force_zeros_for_empty_prompt` and no negative prompt is given. */
+export function zeroEmbedding(embeds: Shape, pooled: Shape): TextEmbedding {
+  return { embeds: Tensor.zeros(embeds), pooled: Tensor.zeros(pooled) };
+}

@@ -1,0 +1,259 @@
+/** An opened checkpoint with its sessions: begin, next, steps, decode. */
+
+import { guided, plan, samplers, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
+import { buildUnet } from "../graph/unet.ts";
+import { buildVaeDecoder } from "../graph/vae.ts";
+import { readMemory } from "../measure/memory.ts";
+import { initialNoise } from "../tensor/random/mod.ts";
+import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
+import type { Checkpoint } from "../weights/folder.ts";
+import { advance, wantUnfinished } from "./advance.ts";
+import { Conditioning, type TextEmbedding } from "./conditioning.ts";
+import { seedsOf } from "./request.ts";
+import type { Request } from "./request.ts";
+import type { Runtime } from "./sessions/session.ts";
+import { type MemoryMode, Stages } from "./stage.ts";
+import { Step, type Timing } from "./step.ts";
+import { TextEncoders } from "./text.ts";
+
+export interface RunOptions {
+  /** Ends the run between two denoising steps; the steps so far stay good. */
+  readonly signal?: AbortSignal;
+}
+
+/** What of a request may change from one step to the next. The schedule may not: the latent stands on it. */
+export type Overrides =
+  & Pick<Request, "prompt" | "negative" | "sampler" | "prediction" | "guidance" | "unguarded">
+  & RunOptions;
+
+export interface ModelOptions {
+  readonly checkpoint: Checkpoint;
+  readonly runtime: Runtime;
+  readonly scheduler: SchedulerConfig;
+  readonly memory: MemoryMode;
+  readonly warn: (message: string) => void;
+}
+
+/** A finished run. */
+export interface Generated {
+  /** The last step; `step.path` has all of them. */
+  readonly step: Step;
+  /** `[batch, 3, height, width]` in 0..1 */
+  readonly image: Tensor;
+  /** Milliseconds of wall time. */
+  readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
+}
+
+/** Latents that hold no picture: what decoding or stepping refuses, rather than drawing black. */
+function wantFinite(tensor: Tensor, what: string): void {
+  const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  throw new RangeError(`Cannot go on: ${what} holds ${tensor.data[bad]} at index ${bad}.`);
+}
+
+export class Model {
+  readonly checkpoint: Checkpoint;
+  readonly runtime: Runtime;
+  readonly #scheduler: SchedulerConfig;
+  readonly #stages: Stages;
+  readonly #text: TextEncoders;
+
+  /** Use `open`. */
+  constructor({ checkpoint, runtime, scheduler, memory, warn }: ModelOptions) {
+    this.checkpoint = checkpoint;
+    this.runtime = runtime;
+    this.#scheduler = scheduler;
+    this.#stages = new Stages(runtime, memory);
+    this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering: runtime.lowering, warn });
+  }
+
+  /** Pixels a latent's cell stands for: 8 in SDXL. */
+  get pixelsPerLatent(): number {
+    return 2 ** (this.checkpoint.vae.architecture.blockOutChannels.length - 1);
+  }
+
+  /** The picture size that the model was made for, in pixels. */
+  get defaultSize(): { readonly width: number; readonly height: number } {
+    const side = this.checkpoint.unet.architecture.sampleSize * this.pixelsPerLatent;
+    return { width: side, height: side };
+  }
+
+  /**
+   * Pure noise, and everything that the run needs. The text encoders run; the U-Net does not.
+   *
+   * @throws RangeError when the recipe's guards or the size refuse; the reason of `signal` when it was aborted
+   */
+  async begin(request: Request, { signal }: RunOptions = {}): Promise<Step> {
+    signal?.throwIfAborted();
+    const started = performance.now();
+    const trajectory = plan(request, this.#scheduler);
+    const seeds = seedsOf(request);
+    const latentShape = this.#latentShape(request);
+    const drawn = initialNoise(seeds, latentShape, { device: request.rng });
+    const noise = request.noise ? wantNoise(request.noise, drawn.noise.shape) : drawn.noise;
+    const conditioning = await this.#condition(request, trajectory, seeds.length);
+    signal?.throwIfAborted();
+    return new Step({
+      index: 0,
+      latent: noise.times(trajectory.schedule.initNoiseSigma),
+      noise,
+      request,
+      trajectory,
+      conditioning,
+      generators: drawn.generators,
+      history: [],
+      timing: { unet: 0, step: performance.now() - started },
+      memory: readMemory(),
+    });
+  }
+
+  /**
+   * One denoising step. `step` stays as it is, so it can be taken again, or another way.
+   *
+   * @param overrides what to do differently from here on
+   * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity
+   */
+  async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
+    const { signal, ...changes } = overrides;
+    signal?.throwIfAborted();
+    wantUnfinished(step);
+    const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
+    const started = performance.now();
+    const { output, unet } = await this.#predict(from);
+    const timing: Timing = { unet, step: performance.now() - started };
+    return advance(from, output, timing, readMemory());
+  }
+
+  /** A whole run, a step at a time: the first that is yielded has been denoised once. */
+  async *steps(request: Request, options: RunOptions = {}): AsyncGenerator<Step, void, void> {
+    let step = await this.begin(request, options);
+    while (!step.done) {
+      step = await this.next(step, options);
+      yield step;
+    }
+  }
+
+  /**
+   * Latents as a picture, by the VAE: a step's latent, or any latent `[batch, 4, height/8, width/8]`.
+   *
+   * @returns `[batch, 3, height, width]` in 0..1
+   */
+  async decode(latent: Step | Tensor): Promise<Tensor> {
+    const tensor = latent instanceof Step ? latent.latent : latent;
+    const { vae } = this.checkpoint;
+    const channels = vae.architecture.latentChannels;
+    if (tensor.shape.length !== 4 || tensor.shape[1] !== channels) {
+      throw new RangeError(
+        `Cannot decode ${formatShape(tensor.shape)}: wanted latents [batch, ${channels}, height/8, width/8].`,
+      );
+    }
+    wantFinite(tensor, "the latent");
+    const build = () => buildVaeDecoder(vae.architecture, vae.weights, this.runtime.lowering);
+    const outputs = await this.#stages.use("vae", build, (session) => session.run({ latent_sample: tensor }));
+    const sample = outputs.get("sample");
+    if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
+    wantFinite(sample, "the VAE's output");
+    return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
+  }
+
+  /** From request to picture in one call. */
+  async generate(
+    request: Request,
+    { signal, onStep }: RunOptions & { readonly onStep?: (step: Step) => void } = {},
+  ): Promise<Generated> {
+    const t0 = performance.now();
+    let step = await this.begin(request, { signal });
+    const t1 = performance.now();
+    while (!step.done) {
+      step = await this.next(step, { signal });
+      onStep?.(step);
+    }
+    signal?.throwIfAborted();
+    const t2 = performance.now();
+    const image = await this.decode(step);
+    return { step, image, timing: { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 } };
+  }
+
+  /** Gives all memory back. The model cannot be used afterwards. */
+  close(): Promise<void> {
+    return this.#stages.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Runs the U-Net once, or on both halves of the guidance in one batch. */
+  async #predict(step: Step): Promise<{ output: Tensor; unet: number }> {
+    const { conditioning, trajectory, latent, index } = step;
+    const { timesteps, sigmas } = trajectory.schedule;
+    const input = samplers[trajectory.sampler].scaleInput(latent, sigmas[index]);
+    const sample = conditioning.guided ? Tensor.concat([input, input]) : input;
+    const rows = sample.shape[0];
+    const { unet } = this.checkpoint;
+    const build = () => buildUnet(unet.architecture, unet.weights, this.runtime.lowering);
+    let milliseconds = 0;
+    const outputs = await this.#stages.use("unet", build, async (session) => {
+      const started = performance.now();
+      const result = await session.run({
+        sample,
+        timestep: Tensor.of(Array.from({ length: rows }, () => timesteps[index])),
+        encoder_hidden_states: conditioning.context,
+        text_embeds: conditioning.pooled,
+        time_ids: conditioning.timeIds,
+      });
+      milliseconds = performance.now() - started;
+      return result;
+    });
+    const raw = outputs.get("out_sample");
+    if (raw === undefined) throw new Error("Cannot take the step: the U-Net's graph gave no out_sample.");
+    wantFinite(raw, `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`);
+    const half = rows / 2;
+    const output = conditioning.guided ? guided(raw.slice(0, half), raw.slice(half, rows), trajectory.guidance) : raw;
+    return { output, unet: milliseconds };
+  }
+
+  /** The same place in the run under another request: a new plan, the schedule kept. */
+  async #branch(step: Step, changes: Partial<Request>): Promise<Step> {
+    const request: Request = { ...step.request, ...changes };
+    const trajectory = { ...plan(request, this.#scheduler), schedule: step.trajectory.schedule };
+    const [batch] = step.latent.shape;
+    const conditioning = await this.#condition(request, trajectory, batch);
+    return step.with({ request, trajectory, conditioning });
+  }
+
+  async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
+    const size = request.size ?? this.defaultSize;
+    const { prompt, negative } = request;
+    if (!usesGuidance(guidance)) {
+      const [positive] = await this.#text.encode([prompt]);
+      return new Conditioning(batch, size, positive);
+    }
+    const zeros = negative === undefined && this.checkpoint.forceZerosForEmptyPrompt;
+    const texts = zeros ? [prompt] : [prompt, negative ?? ""];
+    const [positive, encoded]: readonly TextEmbedding[] = await this.#text.encode(texts);
+    return new Conditioning(batch, size, positive, zeros ? this.#text.zeros : encoded);
+  }
+
+  /** `[4, height/8, width/8]` */
+  #latentShape(request: Request): Shape {
+    const { width, height } = request.size ?? this.defaultSize;
+    const unit = this.pixelsPerLatent;
+    for (const [side, pixels] of [["width", width], ["height", height]] as const) {
+      if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {
+        throw new RangeError(
+          `Cannot make a picture ${width}x${height}: the ${side} is ${pixels}, wanted is a multiple of ${unit} pixels.`,
+        );
+      }
+    }
+    return [this.checkpoint.unet.architecture.inChannels, height / unit, width / unit];
+  }
+}
+
+function wantNoise(noise: Tensor, shape: Shape): Tensor {
+  if (formatShape(noise.shape) === formatShape(shape)) return noise;
+  throw new RangeError(
+    `Cannot begin from noise ${formatShape(noise.shape)}: this request needs ${formatShape(shape)} ` +
+      `(one row a seed; height and width are an eighth of the picture's).`,
+  );
+}

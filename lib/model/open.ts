@@ -1,0 +1,40 @@
+/** Opens a checkpoint as it was published. */
+
+import { openFolder } from "../weights/folder.ts";
+import { Model } from "./model.ts";
+import { readScheduler } from "./scheduler.ts";
+import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
+import type { MemoryMode } from "./stage.ts";
+
+export interface OpenOptions {
+  /** A .safetensors file that replaces the U-Net, such as `sdxl_lightning_4step_unet.safetensors`. */
+  readonly unet?: string;
+  /** A .safetensors file that replaces the VAE. */
+  readonly vae?: string;
+  /** Where to compute. Default "cpu". */
+  readonly device?: "cpu";
+  /** What to compute in, whatever the file holds. Default "fp32". */
+  readonly precision?: "fp32";
+  /**
+   * "fast" (default) keeps U-Net and VAE loaded and lets the text encoders go; "lean" holds one part at a time, at
+   * the price of loading it again.
+   */
+  readonly memory?: MemoryMode;
+  /** Threads of the runtime. Default: its own choice, one a core. */
+  readonly threads?: number;
+  /** Told in a sentence what a user should know, such as a prompt cut off. Default `console.warn`. */
+  readonly warn?: (message: string) => void;
+}
+
+/**
+ * Opens a diffusers folder of SDXL: headers and configs are read, no tensor is touched and nothing is loaded yet.
+ *
+ * @param path the folder of `model_index.json`
+ * @throws an error whose message is one sentence: what is wrong, what was looked for
+ */
+export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
+  const { unet, vae, memory = "fast", threads, warn = console.warn } = options;
+  const checkpoint = await openFolder(path, { unet, vae });
+  const scheduler = await readScheduler(checkpoint.schedulerConfig, warn);
+  return new Model({ checkpoint, runtime: onnxRuntimeCpu({ threads }), scheduler, memory, warn });
+}

@@ -1,0 +1,69 @@
+/** Reads `scheduler/scheduler_config.json`: how a model's authors want it run. */
+
+import * as v from "valibot";
+import { type Prediction, type SamplerName, type SchedulerConfig, SDXL_SCHEDULER } from "../diffusion/mod.ts";
+import { readConfig } from "../weights/config.ts";
+
+/** diffusers' scheduler classes by the sampler that they are. */
+const SAMPLERS: Readonly<Record<string, SamplerName>> = {
+  EulerDiscreteScheduler: "euler",
+};
+
+const PREDICTIONS: Readonly<Record<string, Prediction>> = { epsilon: "epsilon", v_prediction: "v", sample: "sample" };
+
+const schedulerConfig = v.looseObject({
+  _class_name: v.string(),
+  prediction_type: v.optional(v.picklist(["epsilon", "v_prediction", "sample"]), "epsilon"),
+  timestep_spacing: v.optional(v.picklist(["leading", "trailing", "linspace"]), "leading"),
+  steps_offset: v.optional(v.number(), SDXL_SCHEDULER.stepsOffset),
+  num_train_timesteps: v.optional(v.number(), SDXL_SCHEDULER.trainTimesteps),
+  beta_schedule: v.optional(v.picklist(["linear", "scaled_linear", "squaredcos_cap_v2"]), SDXL_SCHEDULER.betaSchedule),
+  beta_start: v.optional(v.number(), SDXL_SCHEDULER.betaStart),
+  beta_end: v.optional(v.number(), SDXL_SCHEDULER.betaEnd),
+  trained_betas: v.nullish(v.array(v.number())),
+  rescale_betas_zero_snr: v.optional(v.boolean(), false),
+  final_sigmas_type: v.optional(v.picklist(["zero", "sigma_min"]), "zero"),
+  set_alpha_to_one: v.optional(v.boolean(), SDXL_SCHEDULER.setAlphaToOne),
+  use_karras_sigmas: v.nullish(v.boolean(), false),
+  use_exponential_sigmas: v.nullish(v.boolean(), false),
+  use_beta_sigmas: v.nullish(v.boolean(), false),
+});
+
+/**
+ * @param path absolute path of the file; undefined where the checkpoint has none: SDXL base's settings then
+ * @param warn told when the file asks for a sampler that the kit does not have
+ */
+export async function readScheduler(
+  path: string | undefined,
+  warn: (message: string) => void,
+): Promise<SchedulerConfig> {
+  if (path === undefined) return SDXL_SCHEDULER;
+  const config = await readConfig(path, schedulerConfig);
+  const sampler = SAMPLERS[config._class_name];
+  if (sampler === undefined) {
+    warn(
+      `${path} asks for ${config._class_name}, which the kit does not have; ${SDXL_SCHEDULER.sampler} runs instead.`,
+    );
+  }
+  return {
+    sampler: sampler ?? SDXL_SCHEDULER.sampler,
+    prediction: PREDICTIONS[config.prediction_type],
+    spacing: config.timestep_spacing,
+    ramp: config.use_karras_sigmas
+      ? "karras"
+      : config.use_exponential_sigmas
+      ? "exponential"
+      : config.use_beta_sigmas
+      ? "beta"
+      : undefined,
+    stepsOffset: config.steps_offset,
+    trainTimesteps: config.num_train_timesteps,
+    betaSchedule: config.beta_schedule,
+    betaStart: config.beta_start,
+    betaEnd: config.beta_end,
+    trainedBetas: config.trained_betas ?? undefined,
+    rescaleBetasZeroSnr: config.rescale_betas_zero_snr,
+    finalSigma: config.final_sigmas_type === "zero" ? "zero" : "sigma-min",
+    setAlphaToOne: config.set_alpha_to_one,
+  };
+}

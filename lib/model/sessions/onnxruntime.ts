@@ -1,0 +1,76 @@
+/** ONNX Runtime's home: the only file that imports onnxruntime-node. */
+
+import * as ort from "onnxruntime-node";
+import type { Network } from "../../graph/builder.ts";
+import { cpu } from "../../graph/lowering.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import type { Feeds, Runtime, Session } from "./session.ts";
+
+/** Settings of onnxruntime's session-options configuration, `session.…` keys nested as the binding wants them. */
+interface SessionConfig {
+  /** Where a graph given as bytes looks for its external data. */
+  readonly model_external_initializers_file_folder_path: string;
+}
+
+export class OnnxRuntimeSession implements Session {
+  readonly #name: string;
+  #session: ort.InferenceSession | undefined;
+
+  constructor(name: string, session: ort.InferenceSession) {
+    this.#name = name;
+    this.#session = session;
+  }
+
+  async run(feeds: Feeds): Promise<ReadonlyMap<string, Tensor>> {
+    if (this.#session === undefined) throw new Error(`Cannot run the ${this.#name}: its session was released.`);
+    const inputs: Record<string, ort.Tensor> = {};
+    for (const [name, { data, shape }] of Object.entries(feeds)) {
+      inputs[name] = data instanceof Int32Array
+        ? new ort.Tensor("int32", data, shape)
+        : new ort.Tensor("float32", data, shape);
+    }
+    const results = await this.#session.run(inputs);
+    const outputs = new Map<string, Tensor>();
+    for (const [name, { data, dims }] of Object.entries(results)) {
+      if (!(data instanceof Float32Array) || !(data.buffer instanceof ArrayBuffer)) {
+        throw new TypeError(`Cannot read output "${name}" of the ${this.#name}: wanted float32.`);
+      }
+      outputs.set(name, new Tensor(new Float32Array(data.buffer, data.byteOffset, data.length), dims));
+    }
+    return outputs;
+  }
+
+  async release(): Promise<void> {
+    await this.#session?.release();
+    this.#session = undefined;
+  }
+}
+
+export interface OnnxRuntimeOptions {
+  /** Threads inside an operator. Default: the runtime's own choice, one a core. */
+  readonly threads?: number;
+}
+
+/** ONNX Runtime's CPU provider: fp32 compute on fp32 and fp16 files. */
+export function onnxRuntimeCpu({ threads }: OnnxRuntimeOptions = {}): Runtime {
+  return {
+    name: `ONNX Runtime ${ort.env.versions.node ?? ""}, CPU`,
+    lowering: cpu,
+    async load(network: Network): Promise<Session> {
+      const session: SessionConfig = { model_external_initializers_file_folder_path: network.root };
+      try {
+        return new OnnxRuntimeSession(
+          network.name,
+          await ort.InferenceSession.create(network.bytes, {
+            executionProviders: ["cpu"],
+            ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+            logSeverityLevel: 3, // errors only: warnings of graph optimisers mean nothing to a user
+            extra: { session },
+          }),
+        );
+      } catch (error) {
+        throw new Error(`Cannot load the ${network.name}: ${error instanceof Error ? error.message : error}`);
+      }
+    },
+  };
+}

@@ -1,0 +1,29 @@
+/** What runs a network. Nothing above this folder knows which runtime it is. */
+
+import type { Network } from "../../graph/builder.ts";
+import type { Lowering } from "../../graph/lowering.ts";
+import type { Shape, Tensor } from "../../tensor/tensor.ts";
+
+/** Whole numbers, such as token ids: the one input that is not float32. */
+export interface Integers {
+  readonly data: Int32Array<ArrayBuffer>;
+  readonly shape: Shape;
+}
+
+export type Feeds = Readonly<Record<string, Tensor | Integers>>;
+
+export interface Session {
+  /** Runs the network once. @throws an Error naming the layer that failed. */
+  run(feeds: Feeds): Promise<ReadonlyMap<string, Tensor>>;
+  /** Gives the memory back. A released session must not run again. */
+  release(): Promise<void>;
+}
+
+export interface Runtime {
+  /** For people: "ONNX Runtime 1.30.0, CPU". */
+  readonly name: string;
+  /** How its graphs are to be written. */
+  readonly lowering: Lowering;
+  /** Loads a network and its weights. @throws an Error whose message says which network and why. */
+  load(network: Network): Promise<Session>;
+}

@@ -1,0 +1,70 @@
+/**
+ * When each part of a model holds memory. A part is built and loaded at its first use; what stays afterwards is the
+ * model's `memory` setting:
+ *
+ * - "fast": U-Net and VAE stay, the text encoders leave once they have encoded (their embeddings are kept).
+ * - "lean": one part at a time; the one that is needed next takes the place of the one before.
+ */
+
+import type { Network } from "../graph/builder.ts";
+import type { Runtime, Session } from "./sessions/session.ts";
+
+export type MemoryMode = "fast" | "lean";
+
+export class Stages {
+  readonly #runtime: Runtime;
+  readonly #mode: MemoryMode;
+  readonly #loaded = new Map<string, Promise<Session>>();
+  /** Calls wait for each other: two parts loading at once would hold what "lean" promises not to. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(runtime: Runtime, mode: MemoryMode) {
+    this.#runtime = runtime;
+    this.#mode = mode;
+  }
+
+  /** Runs `f` on the part's session, loading it first where it is not there. */
+  use<T>(part: string, build: () => Network, f: (session: Session) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      if (this.#closed) throw new Error(`Cannot run the ${part}: the model was closed.`);
+      if (this.#mode === "lean") await this.#releaseAllBut(part);
+      try {
+        return await f(await this.#load(part, build));
+      } finally {
+        if (part.startsWith("text_encoder")) await this.#release(part);
+      }
+    });
+    this.#turn = result.catch(() => {}); // the caller of `use` gets the error; the next in line must not
+    return result;
+  }
+
+  /** Releases everything, after what is running now. Later calls are refused. */
+  close(): Promise<void> {
+    this.#closed = true;
+    const done = this.#turn.then(() => this.#releaseAllBut(undefined));
+    this.#turn = done;
+    return done;
+  }
+
+  #load(part: string, build: () => Network): Promise<Session> {
+    const loaded = this.#loaded.get(part);
+    if (loaded) return loaded;
+    const session = this.#runtime.load(build());
+    this.#loaded.set(part, session);
+    session.catch(() => this.#loaded.delete(part));
+    return session;
+  }
+
+  async #release(part: string): Promise<void> {
+    const session = this.#loaded.get(part);
+    this.#loaded.delete(part);
+    if (session) await (await session).release();
+  }
+
+  async #releaseAllBut(part: string | undefined): Promise<void> {
+    for (const other of [...this.#loaded.keys()]) {
+      if (other !== part) await this.#release(other);
+    }
+  }
+}

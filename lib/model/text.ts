@@ -1,0 +1,135 @@
+/** Prompts become the embeddings that SDXL's U-Net reads, by both text encoders. */
+
+import { buildClipText } from "../graph/clip.ts";
+import type { Lowering } from "../graph/lowering.ts";
+import { type Shape, Tensor } from "../tensor/tensor.ts";
+import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokenizer.ts";
+import type { ClipTextArchitecture } from "../weights/architecture.ts";
+import type { Checkpoint, Part } from "../weights/folder.ts";
+import { type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
+import type { Integers } from "./sessions/session.ts";
+import type { Stages } from "./stage.ts";
+
+/** Embeddings kept, newest last. 77 × 2048 float32 are 630 KB: this many prompts are 80 MB. */
+const KEPT = 128;
+
+export interface TextOptions {
+  readonly checkpoint: Checkpoint;
+  readonly stages: Stages;
+  readonly lowering: Lowering;
+  /** Told, in a sentence, what of a prompt was cut off. */
+  readonly warn: (message: string) => void;
+}
+
+export class TextEncoders {
+  readonly #options: TextOptions;
+  readonly #known = new Map<string, TextEmbedding>();
+  #tokenizers: Promise<readonly Tokenizer[]> | undefined;
+
+  constructor(options: TextOptions) {
+    this.#options = options;
+  }
+
+  /** What stands for "no negative prompt" in models that force zeros. */
+  get zeros(): TextEmbedding {
+    const { textEncoder, textEncoder2 } = this.#options.checkpoint;
+    const positions: Shape = [textEncoder.architecture.positions];
+    const width = textEncoder.architecture.hiddenSize + textEncoder2.architecture.hiddenSize;
+    return zeroEmbedding([...positions, width], [pooledWidth(textEncoder2.architecture)]);
+  }
+
+  /** Encodes texts, or remembers them. Each encoder is loaded once for all that are new. */
+  async encode(texts: readonly string[]): Promise<readonly TextEmbedding[]> {
+    const fresh = [...new Set(texts)].filter((text) => !this.#known.has(text));
+    if (fresh.length > 0) {
+      const embeddings = await this.#run(fresh);
+      fresh.forEach((text, i) => this.#known.set(text, embeddings[i]));
+    }
+    const found = texts.map((text) => this.#recall(text));
+    for (const old of [...this.#known.keys()].slice(0, Math.max(0, this.#known.size - KEPT))) this.#known.delete(old);
+    return found;
+  }
+
+  #recall(text: string): TextEmbedding {
+    const embedding = this.#known.get(text);
+    if (embedding === undefined) throw new Error(`Cannot find the embedding of "${text}".`);
+    this.#known.delete(text);
+    this.#known.set(text, embedding);
+    return embedding;
+  }
+
+  async #run(texts: readonly string[]): Promise<TextEmbedding[]> {
+    const { textEncoder, textEncoder2, tokenizer, tokenizer2 } = this.#options.checkpoint;
+    this.#tokenizers ??= openTokenizers([tokenizer, tokenizer2]);
+    const [first, second] = await this.#tokenizers;
+    const hidden = await this.#encodeBy("text_encoder", textEncoder, first, texts);
+    const projected = await this.#encodeBy("text_encoder_2", textEncoder2, second, texts);
+    return texts.map((_, i) => ({
+      embeds: sideBySide(hidden.states.at(i), projected.states.at(i)),
+      pooled: projected.pooled.at(i),
+    }));
+  }
+
+  async #encodeBy(
+    name: string,
+    { architecture, weights }: Part<ClipTextArchitecture>,
+    tokenizer: Tokenizer,
+    texts: readonly string[],
+  ): Promise<{ states: Tensor; pooled: Tensor }> {
+    const { stages, lowering } = this.#options;
+    const ids = this.#tokenize(tokenizer, architecture, texts);
+    const pools = architecture.projectionDim !== undefined;
+    const eos = Int32Array.from(ids, (row) => poolingPosition(row, architecture.eosTokenId));
+    const feeds = { input_ids: stackIds(ids), ...(pools ? { eos_position: { data: eos, shape: [eos.length] } } : {}) };
+    const build = () => buildClipText(architecture, weights, lowering);
+    const outputs = await stages.use(name, build, (session) => session.run(feeds));
+    const states = outputs.get("hidden_states");
+    const pooled = outputs.get("text_embeds") ?? Tensor.zeros([texts.length, 0]);
+    if (states === undefined) throw new Error(`Cannot use the ${name}: its graph gave no hidden_states.`);
+    return { states, pooled };
+  }
+
+  #tokenize(tokenizer: Tokenizer, { positions, vocabularySize }: ClipTextArchitecture, texts: readonly string[]) {
+    if (tokenizer.length !== positions) {
+      throw new RangeError(
+        `Cannot use this tokenizer: it makes ${tokenizer.length} tokens, the text encoder takes ${positions}.`,
+      );
+    }
+    return texts.map((text) => {
+      const { ids, truncated } = tokenizer.encode(text);
+      const unknown = ids.find((id) => id >= vocabularySize);
+      if (unknown !== undefined) {
+        throw new RangeError(
+          `Cannot use this tokenizer: it gives token ${unknown}, the text encoder knows 0 to ${vocabularySize - 1}.`,
+        );
+      }
+      if (truncated !== "") {
+        this.#options.warn(`The prompt is longer than ${positions} tokens; this was cut off: "${truncated}"`);
+      }
+      return ids;
+    });
+  }
+}
+
+function pooledWidth({ projectionDim, hiddenSize }: ClipTextArchitecture): number {
+  return projectionDim ?? hiddenSize;
+}
+
+function stackIds(rows: readonly Int32Array[]): Integers {
+  const width = rows[0]?.length ?? 0;
+  const data = new Int32Array(rows.length * width);
+  rows.forEach((row, i) => data.set(row, i * width));
+  return { data, shape: [rows.length, width] };
+}
+
+/** `[77, a]` and `[77, b]` become `[77, a + b]`. */
+function sideBySide(left: Tensor, right: Tensor): Tensor {
+  const [length, a] = left.shape;
+  const b = right.shape[1];
+  const out = new Float32Array(length * (a + b));
+  for (let i = 0; i < length; i++) {
+    out.set(left.data.subarray(i * a, (i + 1) * a), i * (a + b));
+    out.set(right.data.subarray(i * b, (i + 1) * b), i * (a + b) + a);
+  }
+  return new Tensor(out, [length, a + b]);
+}

@@ -1,0 +1,228 @@
+/** A tokenizer's files, read and checked: what CLIP's tokenizer needs of them, and nothing else. */
+
+import { BPE } from "@huggingface/tokenizers";
+import * as v from "valibot";
+
+export interface SpecialToken {
+  readonly content: string;
+  readonly id: number;
+  /** Whether it is looked for after normalisation: then `<|ENDOFTEXT|>` is one too. */
+  readonly normalized: boolean;
+}
+
+export interface Vocabulary {
+  readonly bpe: BPE;
+  readonly specials: readonly SpecialToken[];
+  readonly bos: number;
+  readonly eos: number;
+  readonly pad: number;
+  /** What stands for bytes that the vocabulary lacks; CLIP's own lacks none. */
+  readonly unknown: number;
+  readonly length: number;
+}
+
+/** CLIP's tokens of a prompt: the rows of its position table. */
+const CLIP_LENGTH = 77;
+
+/** CLIP's vocabulary file has 1 MB; nothing that a text encoder of this family could use comes near this. */
+const MAX_BYTES = 64 * 2 ** 20;
+
+/** Token ids are int32 in the network; a vocabulary is an embedding table in memory. */
+const MAX_ID = 2 ** 24;
+
+/** No vocabulary holds it: the id that stands for unknown bytes is set by each tokenizer's own names. */
+export const UNKNOWN = "";
+
+const Token = v.union([v.string(), v.object({ content: v.string(), normalized: v.optional(v.boolean(), false) })]);
+const Names = v.object({
+  bos_token: v.nullish(Token),
+  eos_token: v.nullish(Token),
+  unk_token: v.nullish(Token),
+  pad_token: v.nullish(Token),
+});
+const AddedToken = v.object({ content: v.string(), normalized: v.optional(v.boolean(), false) });
+const Config = v.object({
+  ...Names.entries,
+  model_max_length: v.nullish(v.number()),
+  added_tokens_decoder: v.nullish(v.record(v.string(), AddedToken)),
+});
+const Merge = v.union([v.string(), v.tuple([v.string(), v.string()])]);
+const TokenizerJson = v.object({
+  model: v.object({ vocab: v.unknown(), merges: v.array(Merge) }),
+  added_tokens: v.optional(v.array(v.object({ ...AddedToken.entries, id: v.number() })), []),
+});
+
+/**
+ * @param known words read before, by the text of their files: folders that hold the same ones share them
+ * @throws Error as `openTokenizer`
+ */
+export async function readVocabulary(folder: string, known: Map<string, Words>): Promise<Vocabulary> {
+  const [words, config, names] = await Promise.all([
+    readWords(folder, known),
+    readJson(`${folder}/tokenizer_config.json`, Config),
+    readJson(`${folder}/special_tokens_map.json`, Names),
+  ]);
+  const { bpe } = words;
+
+  const named = { ...names, ...config };
+  const name = (token: v.InferOutput<typeof Token> | null | undefined, fallback: string) =>
+    typeof token === "object" && token !== null ? token : { content: token ?? fallback, normalized: false };
+  const bos = name(named.bos_token, "<|startoftext|>");
+  const eos = name(named.eos_token, "<|endoftext|>");
+  const unknown = name(named.unk_token, eos.content);
+  const pad = name(named.pad_token, eos.content);
+
+  const idOf = (content: string): number => {
+    const id = bpe.tokens_to_ids.get(content);
+    if (id === undefined) {
+      throw new Error(
+        `Cannot open tokenizer ${folder}: its special token ${JSON.stringify(content)} is not in the vocabulary. ` +
+          `Take all of the tokenizer's files from the same checkpoint.`,
+      );
+    }
+    return id;
+  };
+  // Later entries replace earlier ones of the same text, as when transformers adds them one after another.
+  const added = [...words.added, ...Object.values(config?.added_tokens_decoder ?? {}), bos, eos, unknown, pad];
+  const specials = new Map(
+    added.map(({ content, normalized }) => [content, { content, id: idOf(content), normalized }]),
+  );
+
+  return {
+    bpe,
+    specials: [...specials.values()],
+    bos: idOf(bos.content),
+    eos: idOf(eos.content),
+    pad: idOf(pad.content),
+    unknown: idOf(unknown.content),
+    length: lengthOf(folder, config?.model_max_length),
+  };
+}
+
+/** What tokens are spelled from, and how they merge. */
+export interface Words {
+  readonly bpe: BPE;
+  readonly added: readonly { readonly content: string; readonly normalized: boolean }[];
+}
+
+async function readWords(folder: string, known: Map<string, Words>): Promise<Words> {
+  const [vocab, merges] = await Promise.all([readText(`${folder}/vocab.json`), readText(`${folder}/merges.txt`)]);
+  if (vocab !== undefined && merges !== undefined) {
+    const key = `${vocab}\n${merges}`;
+    const words = known.get(key) ?? wordsOfPair(folder, vocab, merges);
+    known.set(key, words);
+    return words;
+  }
+  const path = `${folder}/tokenizer.json`;
+  const json = await readJson(path, TokenizerJson);
+  if (json === undefined) {
+    const missing = vocab === undefined ? "vocab.json" : "merges.txt";
+    throw new Error(
+      `Cannot open tokenizer ${folder}: there is no ${missing}. Wanted: vocab.json and merges.txt, or tokenizer.json.`,
+    );
+  }
+  const pairs = json.model.merges.map((merge, i) => typeof merge === "string" ? pairOf(path, merge, i + 1) : merge);
+  return { bpe: bpeOf(vocabOf(path, json.model.vocab), pairs), added: json.added_tokens };
+}
+
+function wordsOfPair(folder: string, vocab: string, merges: string): Words {
+  const path = `${folder}/vocab.json`;
+  return { bpe: bpeOf(vocabOf(path, parseJson(path, vocab)), mergesOf(folder, merges)), added: [] };
+}
+
+function bpeOf(vocab: Record<string, number>, merges: [string, string][]): BPE {
+  return new BPE({ type: "BPE", vocab, merges, unk_token: UNKNOWN, end_of_word_suffix: "</w>", ignore_merges: false });
+}
+
+/** By hand, not by a schema: 49,408 entries are read at every start. */
+function vocabOf(path: string, json: unknown): Record<string, number> {
+  if (!isRecord(json)) throw new Error(`Cannot read ${path}: wanted an object of token to id.`);
+  const vocab: Record<string, number> = Object.create(null);
+  for (const token in json) {
+    const id = json[token];
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id > MAX_ID) {
+      throw new Error(
+        `Cannot read ${path}: the id of ${JSON.stringify(token)} is ${JSON.stringify(id)}. ` +
+          `Wanted: a whole number from 0 to ${MAX_ID}.`,
+      );
+    }
+    vocab[token] = id;
+  }
+  return vocab;
+}
+
+function isRecord(json: unknown): json is Record<string, unknown> {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+function mergesOf(folder: string, text: string): [string, string][] {
+  const lines = text.split("\n");
+  const start = lines[0].startsWith("#version") ? 1 : 0;
+  const merges: [string, string][] = [];
+  for (let i = start; i < lines.length; i++) {
+    const line = lines[i].endsWith("\r") ? lines[i].slice(0, -1) : lines[i];
+    if (line !== "") merges.push(pairOf(`${folder}/merges.txt`, line, i + 1));
+  }
+  return merges;
+}
+
+function pairOf(path: string, line: string, number: number): [string, string] {
+  const space = line.indexOf(" ");
+  if (space <= 0 || space === line.length - 1 || line.indexOf(" ", space + 1) !== -1) {
+    throw new Error(
+      `Cannot read ${path}: merge ${number} is ${JSON.stringify(line.slice(0, 40))}. ` +
+        `Wanted: two tokens with one space between.`,
+    );
+  }
+  return [line.slice(0, space), line.slice(space + 1)];
+}
+
+/** transformers writes a number near 10³⁰ where no limit was set. */
+function lengthOf(folder: string, modelMaxLength: number | null | undefined): number {
+  if (modelMaxLength === null || modelMaxLength === undefined || modelMaxLength > 1e9) return CLIP_LENGTH;
+  if (Number.isInteger(modelMaxLength) && modelMaxLength >= 2 && modelMaxLength <= 65536) return modelMaxLength;
+  throw new Error(
+    `Cannot open tokenizer ${folder}: its model_max_length is ${modelMaxLength}. Wanted: a whole number from 2 to 65536.`,
+  );
+}
+
+async function readJson<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  const parsed = v.safeParse(schema, parseJson(path, text));
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new Error(
+    `Cannot read ${path}: ${v.getDotPath(issue) ?? "it"} is ${issue.received}. Wanted: ${issue.expected}.`,
+  );
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`Cannot read ${path}: it is not JSON. Is the download complete?`);
+  }
+}
+
+/** Undefined where there is no such file. */
+async function readText(path: string): Promise<string | undefined> {
+  let bytes: Uint8Array;
+  try {
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile) throw new Error(`Cannot read ${path}: it is not a file.`);
+    if (size > MAX_BYTES) {
+      throw new Error(`Cannot read ${path}: it has ${size} bytes, a tokenizer's files at most ${MAX_BYTES}.`);
+    }
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    if (error instanceof Deno.errors.PermissionDenied) throw new Error(`Cannot read ${path}: permission denied.`);
+    throw error;
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error(`Cannot read ${path}: it is not UTF-8 text. Is the download complete?`);
+  }
+}

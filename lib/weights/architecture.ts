@@ -1,0 +1,66 @@
+/** The architectures of SDXL's networks as plain data: what a config says, or what tensors' shapes tell. */
+
+/** One resolution of the U-Net. */
+export interface UnetBlock {
+  readonly channels: number;
+  /** One entry a resnet: the depth of the transformer that follows it, 0 for none. */
+  readonly transformers: readonly number[];
+  /** Attention heads; channels/heads is the head's dimension, 64 in SDXL. */
+  readonly heads: number;
+  /** Whether a down (up) block ends by halving (doubling) the picture. */
+  readonly resample: boolean;
+}
+
+/** diffusers' `UNet2DConditionModel` with `text_time` conditioning. */
+export interface UnetArchitecture {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Latent height and width that the model was made for: pixels / 8. */
+  readonly sampleSize: number;
+  readonly down: readonly UnetBlock[];
+  /** SSD-1B-like models have a middle without attention (depth 0). */
+  readonly mid: { readonly transformer: number; readonly heads: number };
+  readonly up: readonly UnetBlock[];
+  readonly groups: number;
+  readonly epsilon: number;
+  /** Width of the text embeddings: both encoders' hidden sizes together. */
+  readonly crossAttentionDim: number;
+  /** Width of the sinusoidal embedding of each of the six size numbers. */
+  readonly additionTimeEmbedDim: number;
+  /** Width of pooled text and size embeddings together. */
+  readonly additionInputDim: number;
+  readonly linearProjection: boolean;
+  /** [cos, sin] when true, [sin, cos] otherwise. */
+  readonly flipSinToCos: boolean;
+  readonly freqShift: number;
+}
+
+/** diffusers' `AutoencoderKL`. */
+export interface VaeArchitecture {
+  readonly latentChannels: number;
+  readonly imageChannels: number;
+  /** From the picture's side to the latent's. */
+  readonly blockOutChannels: readonly number[];
+  readonly layersPerBlock: number;
+  readonly groups: number;
+  readonly midAttention: boolean;
+  readonly postQuantConv: boolean;
+  /** Latents are multiplied by this after encoding and divided by it before decoding. */
+  readonly scalingFactor: number;
+}
+
+/** transformers' `CLIPTextModel`, or `CLIPTextModelWithProjection` where `projectionDim` is given. */
+export interface ClipTextArchitecture {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly activation: "quick_gelu" | "gelu";
+  readonly vocabularySize: number;
+  /** Longest text in tokens: 77. */
+  readonly positions: number;
+  readonly epsilon: number;
+  readonly projectionDim: number | undefined;
+  /** Where to pool: at the first token of this id. SDXL's published configs say 2, which means the highest id. */
+  readonly eosTokenId: number;
+}

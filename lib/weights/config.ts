@@ -1,0 +1,208 @@
+/**
+ * The config files of a diffusers folder, parsed into architectures. Left-out keys get diffusers' own defaults, as
+ * older files leave out what came later; what the graphs cannot build is refused by name.
+ */
+
+import * as v from "valibot";
+import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import { readText } from "./files.ts";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const counts = v.pipe(v.array(count), v.minLength(1));
+
+/** Reads a JSON file and checks it. @throws SyntaxError, one sentence with the file and the key. */
+export async function readConfig<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  const text = await readText(path);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
+  }
+  const result = v.safeParse(schema, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const key = v.getDotPath(issue);
+  throw new SyntaxError(`Cannot use ${path}: ${key === null ? "" : `"${key}": `}${lowerFirst(issue.message)}.`);
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** A value that is one for all levels, or one a level. */
+function perLevel<T>(value: T | readonly T[], levels: number): readonly T[] {
+  return Array.isArray(value) ? value : Array.from<T>({ length: levels }).fill(value as T);
+}
+
+const DOWN_BLOCKS = ["DownBlock2D", "CrossAttnDownBlock2D"] as const;
+const UP_BLOCKS = ["UpBlock2D", "CrossAttnUpBlock2D"] as const;
+const MID_BLOCKS = ["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] as const;
+
+const depths = v.union([whole, v.array(v.union([whole, v.array(whole)]))]);
+
+const unetConfig = v.looseObject({
+  in_channels: v.optional(count, 4),
+  out_channels: v.optional(count, 4),
+  sample_size: v.optional(count, 128),
+  block_out_channels: counts,
+  down_block_types: v.array(v.picklist(DOWN_BLOCKS)),
+  mid_block_type: v.nullish(v.picklist(MID_BLOCKS), "UNetMidBlock2DCrossAttn"),
+  up_block_types: v.array(v.picklist(UP_BLOCKS)),
+  layers_per_block: v.optional(v.union([count, counts]), 2),
+  transformer_layers_per_block: v.optional(depths, 1),
+  reverse_transformer_layers_per_block: v.nullish(v.array(v.union([whole, v.array(whole)]))),
+  attention_head_dim: v.optional(v.union([count, counts]), 8),
+  num_attention_heads: v.nullish(v.union([count, counts])),
+  cross_attention_dim: count,
+  norm_num_groups: v.optional(count, 32),
+  norm_eps: v.optional(v.number(), 1e-5),
+  use_linear_projection: v.optional(v.boolean(), false),
+  addition_embed_type: v.literal("text_time"),
+  addition_time_embed_dim: count,
+  projection_class_embeddings_input_dim: count,
+  flip_sin_to_cos: v.optional(v.boolean(), true),
+  freq_shift: v.optional(v.number(), 0),
+  act_fn: v.optional(v.literal("silu"), "silu"),
+  downsample_padding: v.optional(v.literal(1), 1),
+  resnet_time_scale_shift: v.optional(v.literal("default"), "default"),
+  class_embed_type: v.nullish(v.null()),
+  encoder_hid_dim: v.nullish(v.null()),
+  time_cond_proj_dim: v.nullish(v.null()),
+  only_cross_attention: v.optional(v.literal(false), false),
+  dual_cross_attention: v.optional(v.literal(false), false),
+  conv_in_kernel: v.optional(v.literal(3), 3),
+  conv_out_kernel: v.optional(v.literal(3), 3),
+  time_embedding_type: v.optional(v.literal("positional"), "positional"),
+});
+
+/** Parses `unet/config.json`. @throws SyntaxError naming the key that is wrong or not supported. */
+export async function readUnetConfig(path: string): Promise<UnetArchitecture> {
+  const config = await readConfig(path, unetConfig);
+  const channels = config.block_out_channels;
+  const levels = channels.length;
+  const lengths: [string, readonly unknown[]][] = [
+    ["down_block_types", config.down_block_types],
+    ["up_block_types", config.up_block_types],
+  ];
+  // diffusers names the head *count* attention_head_dim, for the sake of its earliest checkpoints.
+  const heads = perLevel(config.num_attention_heads ?? config.attention_head_dim, levels);
+  const layers = perLevel(config.layers_per_block, levels);
+  const depth = perLevel<number | number[]>(config.transformer_layers_per_block, levels);
+  lengths.push(["attention_head_dim", heads], ["layers_per_block", layers], ["transformer_layers_per_block", depth]);
+  const reverse = config.reverse_transformer_layers_per_block ?? depth.toReversed();
+  lengths.push(["reverse_transformer_layers_per_block", reverse]);
+  for (const [key, list] of lengths) {
+    if (list.length !== levels) {
+      throw new SyntaxError(
+        `Cannot use ${path}: "${key}" has ${list.length} entries, "block_out_channels" has ${levels}; ` +
+          `one a level was wanted.`,
+      );
+    }
+  }
+  const transformers = (crossAttention: boolean, depth: number | readonly number[], resnets: number) =>
+    perLevel(crossAttention ? depth : 0, resnets);
+  const down = config.down_block_types.map((type, i): UnetBlock => ({
+    channels: channels[i],
+    transformers: transformers(type === "CrossAttnDownBlock2D", depth[i], layers[i]),
+    heads: heads[i],
+    resample: i < levels - 1,
+  }));
+  const up = config.up_block_types.map((type, i): UnetBlock => ({
+    channels: channels[levels - 1 - i],
+    transformers: transformers(type === "CrossAttnUpBlock2D", reverse[i], layers[levels - 1 - i] + 1),
+    heads: heads[levels - 1 - i],
+    resample: i < levels - 1,
+  }));
+  const midDepth = depth[levels - 1];
+  return {
+    inChannels: config.in_channels,
+    outChannels: config.out_channels,
+    sampleSize: config.sample_size,
+    down,
+    mid: {
+      transformer: config.mid_block_type === "UNetMidBlock2D"
+        ? 0
+        : typeof midDepth === "number"
+        ? midDepth
+        : midDepth[midDepth.length - 1],
+      heads: heads[levels - 1],
+    },
+    up,
+    groups: config.norm_num_groups,
+    epsilon: config.norm_eps,
+    crossAttentionDim: config.cross_attention_dim,
+    additionTimeEmbedDim: config.addition_time_embed_dim,
+    additionInputDim: config.projection_class_embeddings_input_dim,
+    linearProjection: config.use_linear_projection,
+    flipSinToCos: config.flip_sin_to_cos,
+    freqShift: config.freq_shift,
+  };
+}
+
+const vaeConfig = v.looseObject({
+  latent_channels: v.optional(count, 4),
+  out_channels: v.optional(count, 3),
+  block_out_channels: counts,
+  layers_per_block: v.optional(count, 1),
+  norm_num_groups: v.optional(count, 32),
+  mid_block_add_attention: v.optional(v.boolean(), true),
+  use_post_quant_conv: v.optional(v.boolean(), true),
+  scaling_factor: v.optional(v.number(), 0.18215),
+  shift_factor: v.nullish(v.null()),
+  latents_mean: v.nullish(v.null()),
+  latents_std: v.nullish(v.null()),
+  act_fn: v.optional(v.literal("silu"), "silu"),
+});
+
+/** Parses `vae/config.json`. @throws SyntaxError naming the key that is wrong or not supported. */
+export async function readVaeConfig(path: string): Promise<VaeArchitecture> {
+  const config = await readConfig(path, vaeConfig);
+  return {
+    latentChannels: config.latent_channels,
+    imageChannels: config.out_channels,
+    blockOutChannels: config.block_out_channels,
+    layersPerBlock: config.layers_per_block,
+    groups: config.norm_num_groups,
+    midAttention: config.mid_block_add_attention,
+    postQuantConv: config.use_post_quant_conv,
+    scalingFactor: config.scaling_factor,
+  };
+}
+
+const clipTextConfig = v.looseObject({
+  hidden_size: v.optional(count, 512),
+  intermediate_size: v.optional(count, 2048),
+  num_hidden_layers: v.optional(count, 12),
+  num_attention_heads: v.optional(count, 8),
+  hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
+  vocab_size: v.optional(count, 49408),
+  max_position_embeddings: v.optional(count, 77),
+  layer_norm_eps: v.optional(v.number(), 1e-5),
+  projection_dim: v.optional(count, 512),
+  eos_token_id: v.optional(whole, 49407),
+});
+
+/**
+ * Parses a text encoder's config.json.
+ *
+ * @param projected whether the class is `CLIPTextModelWithProjection`: a plain `CLIPTextModel` names a projection
+ *   that it does not have
+ * @throws SyntaxError naming the key that is wrong or not supported.
+ */
+export async function readClipTextConfig(path: string, projected: boolean): Promise<ClipTextArchitecture> {
+  const config = await readConfig(path, clipTextConfig);
+  return {
+    hiddenSize: config.hidden_size,
+    intermediateSize: config.intermediate_size,
+    layers: config.num_hidden_layers,
+    heads: config.num_attention_heads,
+    activation: config.hidden_act,
+    vocabularySize: config.vocab_size,
+    positions: config.max_position_embeddings,
+    epsilon: config.layer_norm_eps,
+    projectionDim: projected ? config.projection_dim : undefined,
+    eosTokenId: config.eos_token_id,
+  };
+}
