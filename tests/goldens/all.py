@@ -1,0 +1,11 @@
+"""Makes every golden anew, in order.
+
+Command: python tests/goldens/all.py      (some minutes on two cores; after new pocket weights: runs.py pocket)
+"""
+
+import subprocess
+import sys
+
+for script in ("tokenizer", "tokens", "randn", "schedules", "tiny", "runs"):
+    print(f"{script}.py", flush=True)
+    subprocess.run([sys.executable, f"tests/goldens/{script}.py"], check=True)

@@ -1,0 +1,61 @@
+"""Runs a diffusers pipeline in float32 on the CPU and keeps all that it did, in the layout of the kit's records."""
+
+import torch
+from common import save_tensors
+
+
+def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", noise_of=None, **more):
+    """
+    Tensors: noise [B,4,h,w] before scaling, prompt_embeds, pooled_prompt_embeds (and negative_…), timesteps [n],
+    sigmas [n+1] where the scheduler has them, latents [n+1,B,4,h,w], denoised and prediction [n,B,4,h,w], image.
+    One generator per picture, as diffusers draws batches of seeds.
+    """
+    rows = {"latents": [], "denoised": [], "prediction": [], "timesteps": []}
+    embeds = {}
+    scheduler, encode = pipe.scheduler, pipe.encode_prompt
+    step = scheduler.step
+
+    def recording_step(output, timestep, sample, *args, **kwargs):
+        if not rows["latents"]:
+            rows["latents"].append(sample.clone())
+        result = step(output, timestep, sample, *args, **{**kwargs, "return_dict": True})
+        x0 = next((result[key] for key in ("denoised", "pred_original_sample") if result.get(key) is not None), None)
+        rows["prediction"].append(output.clone())
+        rows["denoised"].append(sample * 0 if x0 is None else x0.clone())
+        rows["timesteps"].append(float(timestep))
+        rows["latents"].append(result.prev_sample.clone())
+        return (result.prev_sample,)
+
+    def recording_encode(*args, **kwargs):
+        result = encode(*args, **kwargs)
+        names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+        embeds.update({key: value for key, value in zip(names, result) if value is not None and (guidance > 1 or not key.startswith("neg"))})
+        return result
+
+    scheduler.step, pipe.encode_prompt = recording_step, recording_encode
+    generators = [torch.Generator().manual_seed(seed % 2**64) for seed in seeds]
+    image = pipe(
+        [prompt] * len(seeds),
+        negative_prompt=None if negative is None else [negative] * len(seeds),
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        width=width,
+        height=height,
+        generator=generators,
+        output_type="pt",
+        **more,
+    ).images
+    del scheduler.step, pipe.encode_prompt
+
+    shape = (1, *rows["latents"][0].shape[1:])
+    noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**64)) for seed in seeds])
+    assert torch.equal(rows["latents"][0], noise * scheduler.init_noise_sigma)
+    tensors = {"noise": noise, **embeds, "image": image.float(), "timesteps": torch.tensor(rows.pop("timesteps"))}
+    tensors |= {key: torch.stack(value) for key, value in rows.items()}
+    if hasattr(scheduler, "sigmas"):
+        tensors["sigmas"] = scheduler.sigmas.float()
+    request = dict(prompt=prompt, seed=seeds, steps=steps, guidance=guidance, size=dict(width=width, height=height), recipe=recipe)
+    if negative is not None:
+        request["negative"] = negative
+    save_tensors(name, tensors, request=request, scheduler=type(scheduler).__name__)
+    print(f"{name}: latents {list(tensors['latents'].shape)}, |x| {tensors['latents'][-1].norm():.3f}")

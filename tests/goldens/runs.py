@@ -1,0 +1,54 @@
+"""Whole runs by diffusers in float32 on the CPU, as records: the pocket models, and the random tiny ones.
+
+Command: python tests/goldens/runs.py [pocket|tiny]     (written: data/goldens/run-*.safetensors; run tiny.py first)
+"""
+
+import json
+import sys
+
+import torch
+from common import GOLDENS, POCKET, deterministic
+from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+from record import record
+from safetensors.torch import load_file
+
+
+def open_pipeline(folder, **kwargs):
+    pipe = StableDiffusionXLPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True, **kwargs)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def article(name):
+    with open("data/prompts/article.json", encoding="utf-8") as file:
+        return next(row for row in json.load(file) if row["name"] == name)
+
+
+def pocket():
+    portrait = article("portrait")
+    text = dict(prompt=portrait["prompt"], seeds=[portrait["seed"]], width=128, height=128)
+    pipe = open_pipeline(POCKET / "base")
+    record("run-pocket-base.safetensors", pipe, steps=20, guidance=4.5, **text)
+
+    pipe = open_pipeline(POCKET / "base")
+    pipe.unet.load_state_dict(load_file(POCKET / "lightning_4step_unet.safetensors"))
+    pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    record("run-pocket-lightning.safetensors", pipe, steps=4, guidance=0, recipe="lightning-4step", **text)
+
+
+def tiny():
+    record("run-tiny-deep.safetensors", open_pipeline(GOLDENS / "tiny-deep"), prompt="A neon fish!", seeds=[1, 2**63 - 1],
+           steps=4, guidance=5, width=64, height=96)
+    record("run-tiny-sharded.safetensors", open_pipeline(GOLDENS / "tiny-sharded"), prompt="gold splashes", negative="snow",
+           seeds=[7], steps=3, guidance=3.5, width=96, height=64)
+    record("run-tiny-variant.safetensors", open_pipeline(GOLDENS / "tiny-variant", variant="fp16"), prompt="",
+           seeds=[2**32 + 7, -1], steps=2, guidance=2, width=64, height=64)
+
+
+if __name__ == "__main__":
+    deterministic()
+    wanted = sys.argv[1:] or ["pocket", "tiny"]
+    if "pocket" in wanted:
+        pocket()
+    if "tiny" in wanted:
+        tiny()
