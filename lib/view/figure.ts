@@ -1,8 +1,7 @@
 /** Something to show and to export: pictures and words on a white sheet. */
 
 import { Buffer } from "node:buffer";
-import { writeWhole } from "./files.ts";
-import { loadSharp, type PictureFormat, pictureFormat } from "./picture.ts";
+import { loadSharp, type PictureFormat, pictureFormat, writeInto } from "./picture.ts";
 import type { Raster } from "./raster.ts";
 import { Pen, type TextStyle } from "./text.ts";
 
@@ -74,7 +73,7 @@ export class Figure {
    * @throws RangeError for another ending, before anything is drawn.
    */
   async save(path: string, options?: RenderOptions): Promise<void> {
-    await writeWhole(path, await this.#encode(pictureFormat(path), options));
+    await writeInto(path, await this.#encode(pictureFormat(path), options));
   }
 
   async #encode(format: PictureFormat, { density = 2 }: RenderOptions = {}): Promise<Uint8Array<ArrayBuffer>> {

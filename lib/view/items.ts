@@ -46,7 +46,10 @@ export async function look(item: Item, { decode, space, of }: LookOptions = {}):
         `a picture [batch, 3, H, W] or a latent [batch, 4, h, w] was wanted.`,
     );
   }
-  if (decode !== undefined) return { rasters: rasters(await decode.decode(tensor)), scaling: "smooth" };
+  // A broken latent is shown as it is: a VAE refuses it, or smears one bad value over the whole picture.
+  if (decode !== undefined && tensor.data.every(Number.isFinite)) {
+    return { rasters: rasters(await decode.decode(tensor)), scaling: "smooth" };
+  }
   return { rasters: rasters(latentToRgb(tensor, space)), scaling: "hard" };
 }
 

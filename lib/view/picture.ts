@@ -1,9 +1,9 @@
 /** Pictures to files and back: PNG and WebP. */
 
-import { extname } from "node:path";
+import { dirname, extname } from "node:path";
 import type { SharpConstructor } from "sharp";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
-import { writeWhole } from "./files.ts";
+import { writeWhole } from "../weights/files.ts";
 import { type Raster, rasters, tensorOf } from "./raster.ts";
 
 /** The kinds of picture files that the kit writes, by their ending. */
@@ -23,6 +23,12 @@ export function pictureFormat(path: string): PictureFormat {
     `Cannot save ${path}: ${ending === "" ? "it has no ending" : `${ending} is not an ending the kit can write`}. ` +
       `Wanted: .png or .webp.`,
   );
+}
+
+/** Writes bytes whole or not at all, into a folder that is made when it is missing. */
+export async function writeInto(path: string, bytes: Uint8Array): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true }).catch(() => {}); // the write says better what is wrong
+  await writeWhole(path, bytes);
 }
 
 /** A picture as the bytes of a file. WebP is written without loss, as PNG is. */
@@ -46,7 +52,7 @@ export async function savePicture(picture: Tensor, path: string): Promise<void> 
       `Cannot save ${formatShape(picture.shape)} as ${path}: one picture was wanted. Take one with .slice(0, 1).`,
     );
   }
-  await writeWhole(path, await encode(first, format));
+  await writeInto(path, await encode(first, format));
 }
 
 /**
