@@ -30,7 +30,7 @@ export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsO
     const limit = largest(first);
     const row = channelMaps(first, limit).map((map, channel) => {
       const { mean, deviation } = moments(first.at(0).at(channel));
-      const caption = `mean ${mean.toFixed(2)} · sd ${deviation.toFixed(2)}`;
+      const caption = `mean ${mean.toFixed(2)} · sd ${deviation.toFixed(2)}`.replace("-", "−");
       return { raster: rasters(map)[0], scaling: "hard" as const, caption };
     });
     return await layOut({

@@ -59,6 +59,7 @@ export function stepTitle({ index, count }: Step): string {
 }
 
 export function stepCaption(step: Step): string {
+  if (step.index === 0) return `σ ${formatSigma(step.sigma)}`;
   return `σ ${formatSigma(step.sigma)} · t ${Number(step.timestep.toFixed(1))}`;
 }
 
