@@ -14,6 +14,7 @@
 export { Model } from "./model/model.ts";
 export type { Generated, Overrides, RunOptions } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
+export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
 export type { Request } from "./model/request.ts";
 export { Step, type Timing } from "./model/step.ts";
 export { recipes } from "./diffusion/mod.ts";

@@ -3,10 +3,12 @@
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** What the network's output means: the noise, the velocity (arXiv 2202.00512), or the finished picture. */
-export type Prediction = "epsilon" | "v" | "sample";
+export const PREDICTIONS = ["epsilon", "v", "sample"] as const;
+export type Prediction = typeof PREDICTIONS[number];
 
 /** diffusers' three ways to pick timesteps from the 1,000 of the training (arXiv 2305.08891, table 2). */
-export type TimestepSpacing = "leading" | "trailing" | "linspace";
+export const TIMESTEP_SPACINGS = ["leading", "trailing", "linspace"] as const;
+export type TimestepSpacing = typeof TIMESTEP_SPACINGS[number];
 
 /** How the timesteps are picked from the 1,000 of the training. */
 export type Spacing = TimestepSpacing;

@@ -1,5 +1,6 @@
 /** The mathematics of few steps. Pure: no I/O, no ONNX. */
 
+export { PREDICTIONS, TIMESTEP_SPACINGS } from "./contract.ts";
 export type {
   Prediction,
   Ramp,

@@ -17,7 +17,7 @@ export interface Lowering {
   sigmoidGate(g: Scope, x: Value, alpha: number): Value;
 }
 
-/** ONNX Runtime's CPU provider. All operators used here have a kernel there and keep float32. */
+/** ONNX Runtime's CPU provider. Every operator here has a kernel there, in float32. */
 export const cpu: Lowering = {
   name: "cpu",
 
@@ -31,8 +31,15 @@ export const cpu: Lowering = {
   },
 
   groupNorm(g, x, weight, bias, groups, epsilon) {
-    const attributes = { num_groups: groups, epsilon: float(epsilon) };
-    return g.op("GroupNormalization", [x, weight, bias], x.channels, attributes);
+    // ONNX's own GroupNormalization is a function here: the runtime unfolds it into more nodes than these, at load.
+    const grouped = g.reshape(x, [0, groups, -1]);
+    const filled = (value: number) => g.graph.constant("float32", Array<number>(groups).fill(value), [groups]);
+    const attributes = { epsilon: float(epsilon) };
+    const normed = g.op("InstanceNormalization", [grouped, filled(1), filled(0)], x.channels, attributes);
+    const back = g.op("Reshape", [normed, g.op("Shape", [x], 0)], x.channels);
+    const scale = g.op("Unsqueeze", [weight, g.ints(1, 2)], x.channels);
+    const shift = g.op("Unsqueeze", [bias, g.ints(1, 2)], x.channels);
+    return g.add(g.mul(back, scale), shift);
   },
 
   sigmoidGate(g, x, alpha) {

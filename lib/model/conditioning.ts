@@ -14,6 +14,18 @@ export interface TextEmbedding {
   readonly pooled: Tensor;
 }
 
+/** Texts of a batch, encoded: `[batch, 77, D]` and `[batch, P]` */
+export interface Rows {
+  readonly embeds: Tensor;
+  readonly pooled: Tensor;
+}
+
+/** Pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
  * What the network is told besides latent and timestep. With guidance the batch is twice as long: the unconditional
  * half first, as in diffusers.
@@ -28,16 +40,26 @@ export class Conditioning {
   /** Original height and width, crop top and left, target height and width, in pixels. `[rows, 6]` */
   readonly timeIds: Tensor;
 
-  constructor(batch: number, size: { width: number; height: number }, prompt: TextEmbedding, negative?: TextEmbedding) {
-    this.guided = negative !== undefined;
-    const rows = [
-      ...(negative ? Array.from<TextEmbedding>({ length: batch }).fill(negative) : []),
-      ...Array.from<TextEmbedding>({ length: batch }).fill(prompt),
-    ];
-    this.context = Tensor.stack(rows.map(({ embeds }) => embeds));
-    this.pooled = Tensor.stack(rows.map(({ pooled }) => pooled));
-    const { width, height } = size;
+  private constructor(halves: readonly Rows[], { width, height }: Size) {
+    this.guided = halves.length > 1;
+    this.context = Tensor.concat(halves.map(({ embeds }) => embeds));
+    this.pooled = Tensor.concat(halves.map(({ pooled }) => pooled));
+    const rows = Array.from({ length: this.context.shape[0] });
     this.timeIds = Tensor.stack(rows.map(() => Tensor.of([height, width, 0, 0, height, width])));
+  }
+
+  /** One text, and with guidance one negative text, for all pictures of the batch. */
+  static ofTexts(batch: number, size: Size, prompt: TextEmbedding, negative?: TextEmbedding): Conditioning {
+    const repeat = ({ embeds, pooled }: TextEmbedding): Rows => ({
+      embeds: Tensor.stack(Array<Tensor>(batch).fill(embeds)),
+      pooled: Tensor.stack(Array<Tensor>(batch).fill(pooled)),
+    });
+    return new Conditioning((negative ? [negative, prompt] : [prompt]).map(repeat), size);
+  }
+
+  /** Embeddings that are there already, a row a picture. */
+  static ofRows(size: Size, prompt: Rows, negative?: Rows): Conditioning {
+    return new Conditioning(negative ? [negative, prompt] : [prompt], size);
   }
 
   /** Pictures in the batch. */

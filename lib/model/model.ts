@@ -8,9 +8,11 @@ import { initialNoise } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/folder.ts";
 import { advance, wantUnfinished } from "./advance.ts";
-import { Conditioning, type TextEmbedding } from "./conditioning.ts";
+import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { seedsOf } from "./request.ts";
 import type { Request } from "./request.ts";
+import type { RunRecord } from "./record.ts";
+import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step, type Timing } from "./step.ts";
@@ -73,7 +75,7 @@ export class Model {
   }
 
   /** The picture size that the model was made for, in pixels. */
-  get defaultSize(): { readonly width: number; readonly height: number } {
+  get defaultSize(): Size {
     const side = this.checkpoint.unet.architecture.sampleSize * this.pixelsPerLatent;
     return { width: side, height: side };
   }
@@ -122,6 +124,25 @@ export class Model {
     const { output, unet } = await this.#predict(from);
     const timing: Timing = { unet, step: performance.now() - started };
     return advance(from, output, timing, readMemory());
+  }
+
+  /**
+   * Goes back into a recorded run. The sampler is replayed on the recorded outputs of the network, so its history and
+   * random streams stand as they stood, and nothing is loaded.
+   *
+   * @param index how many denoising steps of the record to keep; default all that it has
+   * @throws RangeError when the record has no such step, or this kit's sampler would not have made its latents
+   */
+  async resume(record: RunRecord, { index }: { readonly index?: number } = {}): Promise<Step> {
+    const conditionOf = (request: Request, trajectory: Trajectory): Promise<Conditioning> =>
+      request === record.request
+        ? Promise.resolve(recordedConditioning(record, request.size ?? this.defaultSize))
+        : this.#condition(request, trajectory, record.noise.shape[0]);
+    return await replay(record, {
+      index,
+      planOf: (request) => plan(request, this.#scheduler),
+      conditionOf,
+    });
   }
 
   /** A whole run, a step at a time: the first that is yielded has been denoised once. */
@@ -227,12 +248,12 @@ export class Model {
     const { prompt, negative } = request;
     if (!usesGuidance(guidance)) {
       const [positive] = await this.#text.encode([prompt]);
-      return new Conditioning(batch, size, positive);
+      return Conditioning.ofTexts(batch, size, positive);
     }
     const zeros = negative === undefined && this.checkpoint.forceZerosForEmptyPrompt;
     const texts = zeros ? [prompt] : [prompt, negative ?? ""];
     const [positive, encoded]: readonly TextEmbedding[] = await this.#text.encode(texts);
-    return new Conditioning(batch, size, positive, zeros ? this.#text.zeros : encoded);
+    return Conditioning.ofTexts(batch, size, positive, zeros ? this.#text.zeros : encoded);
   }
 
   /** `[4, height/8, width/8]` */

@@ -24,11 +24,11 @@ export async function readConfig<T>(path: string, schema: v.GenericSchema<unknow
   if (result.success) return result.output;
   const [issue] = result.issues;
   const key = v.getDotPath(issue);
-  throw new SyntaxError(`Cannot use ${path}: ${key === null ? "" : `"${key}": `}${lowerFirst(issue.message)}.`);
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+  throw new SyntaxError(
+    `Cannot use ${path}: ${key === null ? "it" : `"${key}"`} is ${issue.received}, wanted is ${
+      issue.expected ?? "another value"
+    }.`,
+  );
 }
 
 /** A value that is one for all levels, or one a level. */

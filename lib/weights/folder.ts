@@ -70,12 +70,23 @@ export async function openFolder(path: string, options: CheckpointOptions = {}):
     );
   }
   const config = (part: string) => join(folder, part, "config.json");
-  const [textEncoder, textEncoder2, unet, vae] = await Promise.all([
-    part(readClipTextConfig(config("text_encoder"), false), weightsOf(folder, "text_encoder", "model")),
-    part(readClipTextConfig(config("text_encoder_2"), true), weightsOf(folder, "text_encoder_2", "model")),
-    part(readUnetConfig(config("unet")), networkWeights(folder, "unet", options.unet)),
-    part(readVaeConfig(config("vae")), networkWeights(folder, "vae", options.vae)),
-  ]);
+  // One after the other, so that of several faults the same one is always told.
+  const textEncoder = {
+    architecture: await readClipTextConfig(config("text_encoder"), false),
+    weights: await weightsOf(folder, "text_encoder", "model"),
+  };
+  const textEncoder2 = {
+    architecture: await readClipTextConfig(config("text_encoder_2"), true),
+    weights: await weightsOf(folder, "text_encoder_2", "model"),
+  };
+  const unet = {
+    architecture: await readUnetConfig(config("unet")),
+    weights: await networkWeights(folder, "unet", options.unet),
+  };
+  const vae = {
+    architecture: await readVaeConfig(config("vae")),
+    weights: await networkWeights(folder, "vae", options.vae),
+  };
   const schedulerConfig = join(folder, "scheduler", "scheduler_config.json");
   return {
     path: folder,
@@ -98,11 +109,6 @@ async function wantFolder(folder: string): Promise<void> {
       `Cannot open ${folder} as a model: it is a file; wanted is a diffusers folder with a model_index.json.`,
     );
   }
-}
-
-async function part<A>(architecture: Promise<A>, weights: Promise<Weights>): Promise<Part<A>> {
-  const [a, w] = await Promise.all([architecture, weights]);
-  return { architecture: a, weights: w };
 }
 
 function networkWeights(folder: string, name: string, replacement: string | undefined): Promise<Weights> {

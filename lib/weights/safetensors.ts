@@ -40,7 +40,8 @@ export interface SafetensorsFile {
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   using file = await openFile(path);
-  const { size: byteLength } = await file.stat();
+  const { size: byteLength, isFile } = await file.stat();
+  if (!isFile) throw unreadable(path, new Deno.errors.IsADirectory());
   const fail = (what: string): never => {
     throw new SyntaxError(`Cannot open ${path} as safetensors: ${what}`);
   };

@@ -28,7 +28,7 @@ def pocket():
     portrait = article("portrait")
     text = dict(prompt=portrait["prompt"], seeds=[portrait["seed"]], width=128, height=128)
     pipe = open_pipeline(POCKET / "base")
-    record("run-pocket-base.safetensors", pipe, steps=20, guidance=4.5, **text)
+    record("run-pocket-base.safetensors", pipe, steps=50, guidance=4.5, **text)
 
     pipe = open_pipeline(POCKET / "base")
     pipe.unet.load_state_dict(load_file(POCKET / "lightning_4step_unet.safetensors"))

@@ -1,0 +1,220 @@
+/**
+ * A run, saved: everything that its steps were made of and gave, as one safetensors file in float32.
+ *
+ * Tensors: `noise` `[B,4,h,w]` before scaling; `prompt_embeds` `[B,77,D]`, `pooled_prompt_embeds` `[B,P]`, and
+ * `negative_…` with guidance; `timesteps` `[n]`; `sigmas` `[n+1]`; `latents` `[n+1,B,4,h,w]`, first the scaled start,
+ * last the result; `denoised` and `prediction` `[n,B,4,h,w]`; `image` `[B,3,H,W]` in 0..1. A run that was stopped
+ * after k steps has k + 1 latents and k of the others. The metadata key `fewstep` is JSON: see `Metadata`.
+ */
+
+import * as v from "valibot";
+import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
+import { VERSION } from "../version.ts";
+import { sha256 } from "../weights/digest.ts";
+import type { Checkpoint } from "../weights/folder.ts";
+import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
+import type { Model } from "./model.ts";
+import type { Request } from "./request.ts";
+import { parseRequest, requestJson, requestSchema } from "./request_json.ts";
+import type { Step } from "./step.ts";
+
+/** Of the record's layout and meaning: a reader must not guess what another number means. */
+const RECORD_VERSION = 1;
+
+const numbers = v.array(v.number());
+
+const metadataSchema = v.looseObject({
+  version: v.literal(RECORD_VERSION),
+  /** As it stood at the end. */
+  request: requestSchema,
+  /** Where a run branched: requests that held before `request` did, each until that step. */
+  earlier: v.optional(v.array(v.looseObject({ until: v.number(), request: requestSchema })), []),
+  recipe: v.string(),
+  /** sha256 of each weight file, by part and file name. */
+  digests: v.record(v.string(), v.record(v.string(), v.string())),
+  /** Milliseconds: text and noise; each step; of it the U-Net. */
+  timing: v.object({ begin: v.number(), steps: numbers, unet: numbers }),
+  /** Bytes, after each step. */
+  memory: v.object({ resident: numbers, peak: numbers }),
+  software: v.record(v.string(), v.string()),
+});
+
+/** What the record's JSON holds, in the form it has in the file. */
+type Metadata = v.InferInput<typeof metadataSchema>;
+
+/** A record, opened. Shapes as in the file. */
+export interface RunRecord {
+  readonly request: Request;
+  /** Requests that held before a branch, each until that step. */
+  readonly earlier: readonly { readonly until: number; readonly request: Request }[];
+  readonly recipe: string;
+  readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly timing: Metadata["timing"];
+  readonly memory: Metadata["memory"];
+  readonly software: Readonly<Record<string, string>>;
+  readonly noise: Tensor;
+  readonly promptEmbeds: Tensor;
+  readonly pooledPromptEmbeds: Tensor;
+  readonly negativePromptEmbeds: Tensor | undefined;
+  readonly negativePooledPromptEmbeds: Tensor | undefined;
+  readonly timesteps: Tensor;
+  readonly sigmas: Tensor;
+  readonly latents: Tensor;
+  readonly denoised: Tensor;
+  readonly prediction: Tensor;
+  readonly image: Tensor | undefined;
+}
+
+export interface SaveRecordOptions {
+  readonly model: Model;
+  /** The last step of the run, finished or not. */
+  readonly step: Step;
+  /** The decoded picture, `[batch, 3, height, width]` in 0..1. */
+  readonly image?: Tensor;
+}
+
+/** Writes a run to a .safetensors file, whole or not at all. */
+export async function saveRecord(path: string, { model, step, image }: SaveRecordOptions): Promise<void> {
+  const { path: steps, conditioning, trajectory: { schedule } } = step;
+  const taken = steps.slice(1);
+  const latentShape = step.latent.shape;
+  const stack = (list: readonly Tensor[]): Tensor =>
+    list.length > 0 ? Tensor.stack(list) : Tensor.zeros([0, ...latentShape]);
+  const tensors = new Map<string, Tensor | undefined>([
+    ["noise", step.noise],
+    ["prompt_embeds", conditioning.promptEmbeds],
+    ["pooled_prompt_embeds", conditioning.pooledPromptEmbeds],
+    ["negative_prompt_embeds", conditioning.negativePromptEmbeds],
+    ["negative_pooled_prompt_embeds", conditioning.negativePooledPromptEmbeds],
+    ["timesteps", Tensor.of(schedule.timesteps)],
+    ["sigmas", Tensor.of(schedule.sigmas)],
+    ["latents", stack(steps.map(({ latent }) => latent))],
+    ["denoised", stack(taken.map(({ denoised }) => denoised))],
+    ["prediction", stack(taken.map(({ prediction }) => prediction))],
+    ["image", image],
+  ]);
+  const present = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) if (tensor) present.set(name, tensor);
+  const metadata = await describe(model, step);
+  await writeSafetensors(path, present, new Map([["fewstep", JSON.stringify(metadata)]]));
+}
+
+async function describe(model: Model, step: Step): Promise<Metadata> {
+  const { path: steps, request, trajectory } = step;
+  const [start, ...taken] = steps;
+  const earlier = steps.filter((earlier, i) => i < steps.length - 1 && earlier.request !== steps[i + 1].request);
+  return {
+    version: RECORD_VERSION,
+    request: requestJson(request),
+    earlier: earlier.map(({ index, request }) => ({ until: index, request: requestJson(request) })),
+    recipe: trajectory.recipe,
+    digests: await digestsOf(model.checkpoint),
+    timing: {
+      begin: start.timing.step,
+      steps: taken.map(({ timing }) => timing.step),
+      unet: taken.map(({ timing }) => timing.unet),
+    },
+    memory: {
+      resident: taken.map(({ memory }) => memory.resident),
+      peak: taken.map(({ memory }) => memory.peak),
+    },
+    software: {
+      fewstep: VERSION,
+      runtime: model.runtime.name,
+      deno: Deno.version.deno,
+      platform: `${Deno.build.os} ${Deno.build.arch}`,
+    },
+  };
+}
+
+/** File names without folders: a record travels, and says nothing about the machine that made it. */
+async function digestsOf(checkpoint: Checkpoint): Promise<Record<string, Record<string, string>>> {
+  const { textEncoder, textEncoder2, unet, vae } = checkpoint;
+  const digests: Record<string, Record<string, string>> = {};
+  for (const { weights } of [textEncoder, textEncoder2, unet, vae]) {
+    const files = weights.files.map(({ path }) => path);
+    const entries = await Promise.all(
+      files.map(async (file) => [file.split(/[\\/]/).at(-1) ?? file, await sha256(file)]),
+    );
+    digests[weights.part] = Object.fromEntries(entries);
+  }
+  return digests;
+}
+
+/**
+ * Opens a record.
+ *
+ * @throws an error whose message is one sentence when the file is no record, of another version, or inconsistent
+ */
+export async function openRecord(path: string): Promise<RunRecord> {
+  const file = await openSafetensors(path);
+  const text = file.metadata.get("fewstep");
+  if (text === undefined) {
+    throw new SyntaxError(
+      `Cannot open ${path} as a record: its metadata has no "fewstep". Was it saved by saveRecord?`,
+    );
+  }
+  const metadata = parseMetadata(path, text);
+  const read = (name: string): Promise<Tensor> => {
+    if (!file.tensors.has(name)) throw new SyntaxError(`Cannot open ${path} as a record: it has no tensor "${name}".`);
+    return readTensor(file, name);
+  };
+  const maybe = async (name: string): Promise<Tensor | undefined> =>
+    file.tensors.has(name) ? await read(name) : undefined;
+  const noise = await read("noise");
+  const record: RunRecord = {
+    request: parseRequest(metadata.request, noise),
+    earlier: metadata.earlier.map(({ until, request }) => ({ until, request: parseRequest(request, noise) })),
+    recipe: metadata.recipe,
+    digests: metadata.digests,
+    timing: metadata.timing,
+    memory: metadata.memory,
+    software: metadata.software,
+    noise,
+    promptEmbeds: await read("prompt_embeds"),
+    pooledPromptEmbeds: await read("pooled_prompt_embeds"),
+    negativePromptEmbeds: await maybe("negative_prompt_embeds"),
+    negativePooledPromptEmbeds: await maybe("negative_pooled_prompt_embeds"),
+    timesteps: await read("timesteps"),
+    sigmas: await read("sigmas"),
+    latents: await read("latents"),
+    denoised: await read("denoised"),
+    prediction: await read("prediction"),
+    image: await maybe("image"),
+  };
+  checkShapes(path, record);
+  return record;
+}
+
+function parseMetadata(path: string, text: string): v.InferOutput<typeof metadataSchema> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new SyntaxError(`Cannot open ${path} as a record: its metadata "fewstep" is not JSON.`);
+  }
+  const result = v.safeParse(metadataSchema, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const key = v.getDotPath(issue) ?? "fewstep";
+  const hint = key === "version" ? ` This kit reads version ${RECORD_VERSION}.` : "";
+  throw new SyntaxError(`Cannot open ${path} as a record: "${key}" in its metadata: ${issue.message}.${hint}`);
+}
+
+function checkShapes(path: string, { noise, latents, denoised, prediction, timesteps, sigmas }: RunRecord): void {
+  const taken = latents.shape[0] - 1;
+  const wanted: readonly (readonly [string, Tensor, Shape])[] = [
+    ["noise", noise, latents.shape.slice(1)],
+    ["denoised", denoised, [taken, ...noise.shape]],
+    ["prediction", prediction, [taken, ...noise.shape]],
+    ["sigmas", sigmas, [timesteps.data.length + 1]],
+  ];
+  for (const [name, tensor, shape] of wanted) {
+    if (formatShape(tensor.shape) !== formatShape(shape)) {
+      throw new SyntaxError(
+        `Cannot open ${path} as a record: "${name}" is ${formatShape(tensor.shape)}, its other tensors ask for ` +
+          `${formatShape(shape)}.`,
+      );
+    }
+  }
+}

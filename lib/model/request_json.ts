@@ -1,0 +1,38 @@
+/** Requests in files. */
+
+import * as v from "valibot";
+import { PREDICTIONS, type SamplerName, samplers, TIMESTEP_SPACINGS } from "../diffusion/mod.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type Request, seedsOf } from "./request.ts";
+
+const samplerName = v.custom<SamplerName>(
+  (name) => typeof name === "string" && Object.hasOwn(samplers, name),
+  `unknown sampler; known are ${Object.keys(samplers).join(", ")}`,
+);
+
+/** A request as JSON: seeds as text, as JSON has no 64-bit numbers; noise is a tensor and stands elsewhere. */
+export const requestSchema = v.looseObject({
+  prompt: v.string(),
+  negative: v.optional(v.string()),
+  seed: v.array(v.pipe(v.string(), v.regex(/^-?\d+$/))),
+  rng: v.optional(v.picklist(["cpu", "cuda"])),
+  /** Whether the noise was given, and not drawn from the seeds. */
+  noise: v.optional(v.boolean(), false),
+  recipe: v.optional(v.string()),
+  sampler: v.optional(samplerName),
+  spacing: v.optional(v.picklist(TIMESTEP_SPACINGS)),
+  prediction: v.optional(v.picklist(PREDICTIONS)),
+  steps: v.optional(v.number()),
+  guidance: v.optional(v.number()),
+  size: v.optional(v.object({ width: v.number(), height: v.number() })),
+  unguarded: v.optional(v.boolean()),
+});
+
+export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
+  return { ...request, seed: seedsOf(request).map(String), noise: request.noise !== undefined };
+}
+
+/** The other way round. `noise` is used where the request says that it was given. */
+export function parseRequest(json: v.InferOutput<typeof requestSchema>, noise: Tensor): Request {
+  return { ...json, seed: json.seed.map(BigInt), noise: json.noise ? noise : undefined };
+}

@@ -1,0 +1,108 @@
+/** Whole runs against diffusers' in float32 on the CPU, step by step. Goldens: tests/goldens/runs.py. */
+
+import { open, type OpenOptions, type Request, type Step } from "fewstep";
+import { close, equal, ok } from "../assert.ts";
+import { goldenPath, readGolden } from "../goldens/read.ts";
+
+const POCKET = new URL("../../models/pocket/", import.meta.url).pathname;
+
+interface Case {
+  readonly golden: string;
+  readonly model: string;
+  readonly options?: OpenOptions;
+  readonly request: Request;
+  /** Relative L2 of every tensor. Default: the kit's promise, 1e-4 up to 8 steps, 1e-3 above. */
+  readonly tolerance?: number;
+}
+
+const PORTRAIT = "close up, woman, headdress, neon iridescent tattoos, snow forest, intricate, 8k, " +
+  "cinematic lighting, volumetric lighting, 8k";
+
+const CASES: readonly Case[] = [
+  {
+    golden: "run-pocket-base",
+    model: `${POCKET}base`,
+    request: { prompt: PORTRAIT, seed: 55986344589, steps: 50, guidance: 4.5 },
+  },
+  {
+    golden: "run-pocket-lightning",
+    model: `${POCKET}base`,
+    options: { unet: `${POCKET}lightning_4step_unet.safetensors` },
+    request: { prompt: PORTRAIT, seed: 55986344589, recipe: "lightning-4step" },
+  },
+  {
+    golden: "run-tiny-deep",
+    model: goldenPath("tiny-deep"),
+    request: {
+      prompt: "A neon fish!",
+      seed: [1, 2n ** 63n - 1n],
+      steps: 4,
+      guidance: 5,
+      size: { width: 64, height: 96 },
+    },
+  },
+  {
+    golden: "run-tiny-sharded",
+    model: goldenPath("tiny-sharded"),
+    request: {
+      prompt: "gold splashes",
+      negative: "snow",
+      seed: 7,
+      steps: 3,
+      guidance: 3.5,
+      size: { width: 96, height: 64 },
+    },
+    // Zero terminal SNR: the start is 4,096 times the noise, so a last bit there is 1e-3 of what is left at step 1.
+    tolerance: 5e-4,
+  },
+  {
+    golden: "run-tiny-variant",
+    model: goldenPath("tiny-variant"),
+    request: { prompt: "", seed: [2 ** 32 + 7, -1], steps: 2, guidance: 2, size: { width: 64, height: 64 } },
+  },
+];
+
+for (const { golden: name, model: path, options, request, ...rest } of CASES) {
+  Deno.test(`${name}: every latent of diffusers, from the seed to the picture`, async () => {
+    const golden = readGolden(`${name}.safetensors`);
+    await using model = await open(path, options);
+    let step: Step = await model.begin(request);
+
+    const { schedule } = step.trajectory;
+    equal([...schedule.timesteps], [...golden.get("timesteps").data], "timesteps");
+    close(schedule.sigmas, golden.get("sigmas").data, 1e-6, "sigmas");
+    close(step.noise.data, golden.get("noise").data, 1e-6, "noise");
+    const { conditioning } = step;
+    close(conditioning.promptEmbeds.data, golden.get("prompt_embeds").data, 1e-5, "prompt_embeds");
+    close(conditioning.pooledPromptEmbeds.data, golden.get("pooled_prompt_embeds").data, 1e-5, "pooled_prompt_embeds");
+    equal(conditioning.guided, golden.tensors.has("negative_prompt_embeds"), "guidance");
+    if (conditioning.guided) {
+      const { negativePromptEmbeds, negativePooledPromptEmbeds } = conditioning;
+      close(
+        negativePromptEmbeds?.data ?? [],
+        golden.get("negative_prompt_embeds").data,
+        1e-5,
+        "negative_prompt_embeds",
+      );
+      const pooled = golden.get("negative_pooled_prompt_embeds").data;
+      close(negativePooledPromptEmbeds?.data ?? [], pooled, 1e-5, "negative_pooled_prompt_embeds");
+    }
+
+    const tolerance = rest.tolerance ?? (step.count <= 8 ? 1e-4 : 1e-3);
+    close(step.latent.data, golden.get("latents").at(0).data, tolerance, "the scaled start");
+    while (!step.done) {
+      step = await model.next(step);
+      const i = step.index - 1;
+      close(step.prediction.data, golden.get("prediction").at(i).data, tolerance, `prediction ${i}`);
+      close(step.denoised.data, golden.get("denoised").at(i).data, tolerance, `denoised ${i}`);
+      close(step.latent.data, golden.get("latents").at(i + 1).data, tolerance, `latents ${i + 1}`);
+    }
+
+    const image = await model.decode(step);
+    const wanted = golden.get("image");
+    equal(image.shape, wanted.shape, "image");
+    close(image.data, wanted.data, tolerance, "image");
+    const worst = image.data.reduce((worst, value, i) => Math.max(worst, Math.abs(value - wanted.data[i])), 0);
+    ok(worst <= 2 / 255, `the worst pixel is off by ${(worst * 255).toFixed(2)}/255, allowed are 2/255`);
+  });
+}

@@ -1,0 +1,126 @@
+import { openFolder } from "fewstep/weights/folder.ts";
+import { buildUnet } from "fewstep/graph/unet.ts";
+import { cpu } from "fewstep/graph/lowering.ts";
+import { join } from "node:path";
+import { equal, throwsSentence } from "../assert.ts";
+import { copyFolder, editJson, inFolder, writeRaw } from "../files.ts";
+import { goldenPath } from "../goldens/read.ts";
+
+const TINY = goldenPath("tiny-deep");
+const POCKET = new URL("../../models/pocket/base", import.meta.url).pathname;
+
+/** The tiny model, to be damaged. */
+const damaged = (body: (model: string) => Promise<void>) =>
+  inFolder(async (folder) => {
+    const model = join(folder, "model");
+    await copyFolder(TINY, model);
+    await body(model);
+  });
+
+async function unetOf(model: string): Promise<void> {
+  const { unet } = await openFolder(model);
+  buildUnet(unet.architecture, unet.weights, cpu);
+}
+
+Deno.test("every tensor of the checkpoints has its place in a graph", async () => {
+  for (const path of [POCKET, TINY, goldenPath("tiny-sharded"), goldenPath("tiny-variant")]) {
+    const { unet } = await openFolder(path);
+    buildUnet(unet.architecture, unet.weights, cpu);
+    equal(unet.weights.unused, [], path);
+  }
+});
+
+Deno.test("opens sharded weights and .fp16. variants", async () => {
+  const sharded = await openFolder(goldenPath("tiny-sharded"));
+  equal(sharded.unet.weights.files.length > 1, true);
+  const variant = await openFolder(goldenPath("tiny-variant"));
+  equal(variant.unet.weights.files.map(({ path }) => path.endsWith(".fp16.safetensors")), [true]);
+});
+
+Deno.test("a path that is not there, a file, a folder that is no checkpoint", () =>
+  inFolder(async (folder) => {
+    await throwsSentence(() => openFolder(join(folder, "none")), /none: it does not exist\.$/);
+    await throwsSentence(() => openFolder(folder), /it has no model_index\.json\. Wanted: a diffusers folder/);
+    const file = join(folder, "file");
+    await Deno.writeTextFile(file, "");
+    await throwsSentence(() => openFolder(file), /it is a file; wanted is a diffusers folder/);
+    await Deno.writeTextFile(join(folder, "model_index.json"), `{"_class_name": "FluxPipeline"}`);
+    await throwsSentence(() => openFolder(folder), /is for FluxPipeline; wanted is StableDiffusionXLPipeline/);
+  }));
+
+Deno.test("a config that lies about a weight's shape: the tensor and both shapes", () =>
+  damaged(async (model) => {
+    const config = join(model, "unet", "config.json");
+    const { cross_attention_dim } = JSON.parse(await Deno.readTextFile(config));
+    await editJson(config, { cross_attention_dim: cross_attention_dim + 1 });
+    await throwsSentence(
+      () => unetOf(model),
+      new RegExp(
+        `"down_blocks\\.1\\.attentions\\.0.*attn2\\.to_k\\.weight" is \\[\\d+, ${cross_attention_dim}\\] in .*, ` +
+          `but its config asks for \\[\\d+, ${cross_attention_dim + 1}\\]`,
+      ),
+    );
+  }));
+
+Deno.test("a missing tensor is named, with the shape it should have", () =>
+  damaged(async (model) => {
+    const path = join(model, "unet", "diffusion_pytorch_model.safetensors");
+    await writeRaw(path, JSON.stringify({ x: { dtype: "F32", shape: [1], data_offsets: [0, 4] } }), 4);
+    await throwsSentence(
+      () => unetOf(model),
+      /Cannot build the unet: tensor "\S+" \[.*\] is missing in .*safetensors\./,
+    );
+  }));
+
+Deno.test("missing weights: what was looked for", () =>
+  damaged(async (model) => {
+    await Deno.remove(join(model, "vae", "diffusion_pytorch_model.safetensors"));
+    await throwsSentence(
+      () => openFolder(model),
+      /no weights in .*vae\. Looked for diffusion_pytorch_model\.safetensors, /,
+    );
+  }));
+
+const LIES: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+  [
+    "a list of another length",
+    { attention_head_dim: [1] },
+    /"attention_head_dim" has 1 entries, "block_out_channels" has \d/,
+  ],
+  [
+    "a negative width",
+    { cross_attention_dim: -4 },
+    /"cross_attention_dim" is -4, wanted is >=1\.$/,
+  ],
+  [
+    "a block that the kit does not build",
+    { down_block_types: ["AttnDownBlock2D"] },
+    /"down_block_types\.0" is "AttnDownBlock2D", wanted is \("DownBlock2D" \| "CrossAttnDownBlock2D"\)/,
+  ],
+  [
+    "conditioning that is not SDXL's",
+    { addition_embed_type: null },
+    /"addition_embed_type" is null, wanted is "text_time"/,
+  ],
+];
+
+for (const [what, changes, pattern] of LIES) {
+  Deno.test(`a U-Net config with ${what} is refused by its key`, () =>
+    damaged(async (model) => {
+      await editJson(join(model, "unet", "config.json"), changes);
+      await throwsSentence(() => openFolder(model), pattern);
+    }));
+}
+
+Deno.test("a config that is no JSON, and an index that points out of its folder", () =>
+  damaged(async (model) => {
+    const unet = join(model, "unet");
+    await Deno.remove(join(unet, "diffusion_pytorch_model.safetensors"));
+    const index = join(unet, "diffusion_pytorch_model.safetensors.index.json");
+    for (const name of ["../../etc/passwd", "/etc/passwd", "..", "a\\b"]) {
+      await Deno.writeTextFile(index, JSON.stringify({ weight_map: { x: name } }));
+      await throwsSentence(() => openFolder(model), /shards must be files beside the index/);
+    }
+    await Deno.writeTextFile(join(unet, "config.json"), "{");
+    await throwsSentence(() => openFolder(model), /unet\/config\.json: it is not JSON/);
+  }));
