@@ -1,6 +1,6 @@
 /** `deno task generate`: one request, from the command line to a picture. */
 
-import { type Prediction, recipes, type SamplerName, samplers, type Spacing } from "../diffusion/mod.ts";
+import { PREDICTIONS, recipes, type SamplerName, samplers, TIMESTEP_SPACINGS } from "../diffusion/mod.ts";
 import type { Generated, Model } from "../model/model.ts";
 import type { OpenOptions } from "../model/open.ts";
 import type { Request } from "../model/request.ts";
@@ -8,8 +8,6 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
 import { outputFiles, wantWritable } from "./output.ts";
 
-const PREDICTIONS = ["epsilon", "v", "sample"] as const satisfies readonly Prediction[];
-const TIMESTEP_SPACINGS = ["leading", "trailing"] as const satisfies readonly Spacing[];
 const samplerNames = Object.keys(samplers).filter((name): name is SamplerName => name in samplers);
 
 export const generate: Command = {

@@ -1,7 +1,7 @@
 /** Pictures in rows and columns, labelled on both sides. */
 
 import { Figure } from "./figure.ts";
-import { type Item, look, type LookOptions } from "./items.ts";
+import { fittedNote, type Item, look, type Looked, type LookOptions } from "./items.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
 export interface GridOptions extends LookOptions {
@@ -30,10 +30,12 @@ export function grid(items: readonly (readonly (Item | undefined)[])[], options:
   }
   return new Figure(async () => {
     const rows: (SheetCell | undefined)[][] = [];
+    const all: (Looked | undefined)[] = [];
     for (const [index, row] of items.entries()) {
       const cells: (SheetCell | undefined)[] = [];
       for (const [column, item] of row.entries()) {
         const looked = item && await look(item, options);
+        all.push(looked);
         const raster = looked?.rasters[0];
         cells.push(
           looked && raster && { raster, scaling: looked.scaling, caption: options.captions?.[index]?.[column] },
@@ -51,7 +53,7 @@ export function grid(items: readonly (readonly (Item | undefined)[])[], options:
       rowTitles: options.rows,
       columnTitles: options.columns,
       heading: options.heading,
-      notes: [...options.notes ?? [], ...notFiniteNote(rows.flat())],
+      notes: [...options.notes ?? [], ...fittedNote(all), ...notFiniteNote(rows.flat())],
       cell: options.cell ?? 176,
       alt: options.heading ? `${options.heading}. ${alt}` : alt,
     });

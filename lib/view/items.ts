@@ -17,10 +17,13 @@ export interface LookOptions {
   readonly of?: "denoised" | "latent";
 }
 
-/** The pictures of an item's batch, with how they want to be enlarged. */
+/** The pictures of an item's batch. */
 export interface Looked {
   readonly rasters: readonly Raster[];
+  /** How they want to be enlarged. */
   readonly scaling: "smooth" | "hard";
+  /** Whose VAE the colours are fitted to, where no VAE decoded. */
+  readonly fitted?: LatentSpace;
 }
 
 /** The tensor that an item shows. A step that has not run the network has no x0: its noise is shown. */
@@ -37,7 +40,7 @@ export function isLatent({ shape }: Tensor): boolean {
   return shape.length === 4 && shape[1] === 4;
 }
 
-export async function look(item: Item, { decode, space, of }: LookOptions = {}): Promise<Looked> {
+export async function look(item: Item, { decode, space = "sdxl", of }: LookOptions = {}): Promise<Looked> {
   const tensor = shown(item, of);
   if (isPicture(tensor)) return { rasters: rasters(tensor), scaling: "smooth" };
   if (!isLatent(tensor)) {
@@ -50,7 +53,15 @@ export async function look(item: Item, { decode, space, of }: LookOptions = {}):
   if (decode !== undefined && tensor.data.every(Number.isFinite)) {
     return { rasters: rasters(await decode.decode(tensor)), scaling: "smooth" };
   }
-  return { rasters: rasters(latentToRgb(tensor, space)), scaling: "hard" };
+  return { rasters: rasters(latentToRgb(tensor, space)), scaling: "hard", fitted: space };
+}
+
+const fittedTo: Readonly<Record<LatentSpace, string>> = { sdxl: "SDXL's VAE", pocket: "the pocket VAE" };
+
+/** Says that colours are guessed: a reader must not take them for the VAE's. */
+export function fittedNote(looked: readonly (Looked | undefined)[]): string[] {
+  const spaces = new Set(looked.flatMap((one) => one?.fitted === undefined ? [] : [one.fitted]));
+  return [...spaces].map((space) => `Latents are coloured by a linear fit to ${fittedTo[space]}.`);
 }
 
 /** "step 2 of 4" and where on the schedule it looked: what stands over and under a step's picture. */

@@ -14,8 +14,9 @@ export interface SheetCell {
 export interface Sheet {
   /** Rows of cells; `undefined` leaves a place empty. */
   readonly rows: readonly (readonly (SheetCell | undefined)[])[];
-  /** Over the columns; with `everyRow`, over each picture of each row. */
+  /** Over the columns, up to three lines each. */
   readonly columnTitles?: readonly (string | undefined)[];
+  /** Over each picture, a line. */
   readonly cellTitles?: readonly (readonly (string | undefined)[])[];
   /** Left of the rows. */
   readonly rowTitles?: readonly (string | undefined)[];
@@ -32,6 +33,7 @@ export interface Sheet {
 const margin = 12;
 const gutter = 8;
 const rowTitleWidth = 132;
+const columnTitleLines = 3;
 const size = { heading: 15, title: 12.5, caption: 11.5, note: 11.5 };
 const line = 1.35;
 const soft = "#5a5a5a";
@@ -64,10 +66,16 @@ export async function layOut(sheet: Sheet): Promise<Drawing> {
     y += size.heading * line + 4;
   }
   if (sheet.columnTitles !== undefined) {
-    sheet.columnTitles.slice(0, columns).forEach((title, column) => {
-      if (title) write(title, columnAt(column), { size: size.title, weight: 600 }, cellWidth);
-    });
-    y += size.title * line + 2;
+    const titles = sheet.columnTitles.slice(0, columns)
+      .map((title) => bold.wrap(title ?? "", size.title, cellWidth, columnTitleLines));
+    const most = Math.max(0, ...titles.map((lines) => lines.length));
+    titles.forEach((lines, column) =>
+      lines.forEach((text, number) => {
+        const above = (most - lines.length + number) * size.title * line; // short titles stand on the pictures
+        texts.push({ text, x: columnAt(column), y: y + above + size.title, size: size.title, weight: 600 });
+      })
+    );
+    y += most * size.title * line + 2;
   }
 
   sheet.rows.forEach((row, index) => {

@@ -2,7 +2,7 @@
 
 import type { Step } from "../model/step.ts";
 import { Figure } from "./figure.ts";
-import { formatSigma, look, type LookOptions } from "./items.ts";
+import { fittedNote, formatSigma, look, type LookOptions } from "./items.ts";
 import { layOut, notFiniteNote } from "./sheet.ts";
 
 /** x_t and x0 side by side, a row a picture of the batch, with the schedule above and the cost below. */
@@ -17,7 +17,7 @@ export function stepFigure(step: Step, options: LookOptions = {}): Figure {
       rows,
       columnTitles: ["x_t, the sampler's latent", "x0, the network's guess"].slice(0, views.length),
       heading: where(step),
-      notes: [...cost(step), ...notFiniteNote(rows.flat())],
+      notes: [...cost(step), ...fittedNote(views), ...notFiniteNote(rows.flat())],
       cell: 192,
       alt: `${where(step)}. ${views.length === 2 ? "The latent x_t and the prediction x0" : "The first latent"} ` +
         `as pictures. Prompt: ${step.request.prompt || "none"}.`,

@@ -2,7 +2,7 @@
 
 import { Step } from "../model/step.ts";
 import { Figure } from "./figure.ts";
-import { type Item, look, type LookOptions, stepCaption, stepTitle } from "./items.ts";
+import { fittedNote, type Item, look, type LookOptions, stepCaption, stepTitle } from "./items.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
 export interface StripOptions extends LookOptions {
@@ -58,7 +58,14 @@ export function strip(items: readonly Item[], options: StripOptions = {}): Figur
     }
     const alt = options.heading ?? describe(items, titles);
     const heading = options.heading;
-    return await layOut({ rows, cellTitles, heading, cell, alt, notes: notFiniteNote(rows.flat()) });
+    return await layOut({
+      rows,
+      cellTitles,
+      heading,
+      cell,
+      alt,
+      notes: [...fittedNote(looked), ...notFiniteNote(rows.flat())],
+    });
   });
 }
 

@@ -32,7 +32,7 @@ export function sampleSteps(batch = 1): [noise: Step, first: Step] {
     noise: latent,
     request: { prompt: "waves", recipe: "lightning-4step" },
     trajectory,
-    conditioning: new Conditioning(batch, { width: 64, height: 64 }, embedding),
+    conditioning: Conditioning.ofTexts(batch, { width: 64, height: 64 }, embedding),
     generators: [],
     history: [],
     timing: { unet: 31.2, step: 33.4 },
