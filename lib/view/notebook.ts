@@ -6,6 +6,8 @@
  * are refused; a rejected promise that nobody awaits shows nothing, so it is printed.
  */
 
+import { dirname } from "node:path";
+
 /** A display bundle: MIME types and their data. */
 export type Bundle = Readonly<Record<string, string>>;
 
@@ -100,7 +102,20 @@ function catchStop(): void {
   }
 }
 
+/**
+ * JupyterLab starts a kernel in the notebook's folder, VS Code where it was opened. Paths mean the same in both, and
+ * in scripts, when the kernel goes to the project's folder: the nearest one up that has a deno.json.
+ */
+function goToProject(): void {
+  for (let folder = Deno.cwd();; folder = dirname(folder)) {
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    if (names.includes("deno.json") || names.includes("deno.jsonc")) return Deno.chdir(folder);
+    if (folder === dirname(folder)) return;
+  }
+}
+
 if (inNotebook) {
+  goToProject();
   catchStop();
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();

@@ -34,6 +34,9 @@ const margin = 12;
 const gutter = 8;
 const rowTitleWidth = 132;
 const columnTitleLines = 3;
+const headingLines = 2;
+/** Room for words, where the pictures are small. */
+const leastWidth = 208;
 const size = { heading: 15, title: 12.5, caption: 11.5, note: 11.5 };
 const line = 1.35;
 const soft = "#5a5a5a";
@@ -46,7 +49,7 @@ export async function layOut(sheet: Sheet): Promise<Drawing> {
   const cellWidth = Math.max(1, ...shapes.map(({ width }) => width));
   const left = margin + (sheet.rowTitles ? rowTitleWidth + gutter : 0);
   const columnAt = (column: number) => left + column * (cellWidth + gutter);
-  const width = Math.max(columnAt(columns) - gutter + margin, 240);
+  const width = Math.max(columnAt(columns) - gutter + margin, leastWidth);
 
   const pictures: PlacedPicture[] = [];
   const texts: PlacedText[] = [];
@@ -62,8 +65,11 @@ export async function layOut(sheet: Sheet): Promise<Drawing> {
   };
 
   if (sheet.heading !== undefined) {
-    write(sheet.heading, margin, { size: size.heading, weight: 600 }, width - 2 * margin);
-    y += size.heading * line + 4;
+    for (const text of bold.wrap(sheet.heading, size.heading, width - 2 * margin, headingLines)) {
+      write(text, margin, { size: size.heading, weight: 600 }, width - 2 * margin);
+      y += size.heading * line;
+    }
+    y += 4;
   }
   if (sheet.columnTitles !== undefined) {
     const titles = sheet.columnTitles.slice(0, columns)

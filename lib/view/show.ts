@@ -10,7 +10,9 @@ import { stepFigure, stepLine } from "./step.ts";
 import { strip } from "./strip.ts";
 import { isTable, tableHtml, tableText } from "./table.ts";
 
-/** Characters of base64 that one picture in a notebook may have: notebooks stay small, and outputs arrive whole. */
+/** Characters of base64 that a picture in a notebook may have as PNG: what is more goes as JPEG, a fifth of it. */
+const pngLimit = 250_000;
+/** Characters of base64 that any picture in a notebook may have: notebooks stay small, and outputs arrive whole. */
 const pictureLimit = 1_000_000;
 
 /**
@@ -56,7 +58,7 @@ async function showFigure(figure: Figure): Promise<void> {
  * @returns MIME type, base64, and a note for what was lost.
  */
 async function withinLimit(png: Uint8Array<ArrayBuffer>): Promise<[type: string, data: string, note: string]> {
-  if (png.length * 4 / 3 <= pictureLimit) return ["image/png", png.toBase64(), ""];
+  if (png.length * 4 / 3 <= pngLimit) return ["image/png", png.toBase64(), ""];
   const sharp = await loadSharp();
   const { width = 1 } = await sharp(png).metadata();
   for (const scale of [1, 1 / 2, 1 / 4, 1 / 8]) {

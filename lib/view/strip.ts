@@ -71,6 +71,6 @@ export function strip(items: readonly Item[], options: StripOptions = {}): Figur
 
 function describe(items: readonly Item[], titles: readonly (string | undefined)[]): string {
   const named = titles.filter((title) => title !== undefined);
-  const count = `${items.length} picture${items.length === 1 ? "" : "s"} side by side`;
+  const count = items.length === 1 ? "a picture" : `${items.length} pictures side by side`;
   return named.length === 0 ? count : `${count}: ${named.join(", ")}`;
 }
