@@ -15,7 +15,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { parse, relative, sep } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
-import type { DType, WeightRef, Weights } from "../weights/weights.ts";
+import type { DType, WeightRef, WeightSource } from "../weights/weights.ts";
 import type { Lowering } from "./lowering.ts";
 import {
   AttributeProto_AttributeType as AttributeType,
@@ -94,14 +94,14 @@ const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32 } as const;
 export interface GraphOptions {
   /** What the network is, for errors: "unet", "vae decoder", … */
   readonly name: string;
-  readonly weights: Weights;
+  readonly weights: WeightSource;
   /** How a provider wants the layers written. */
   readonly lowering: Lowering;
 }
 
 export class Graph {
   readonly name: string;
-  readonly weights: Weights;
+  readonly weights: WeightSource;
   readonly lowering: Lowering;
   readonly #nodes: NodeProto[] = [];
   readonly #initializers = new Map<string, TensorProto>();

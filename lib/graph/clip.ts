@@ -8,7 +8,7 @@
  */
 
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
-import type { Weights } from "../weights/weights.ts";
+import type { WeightSource } from "../weights/weights.ts";
 import { Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { gelu, layerNorm, linear, quickGelu } from "./layers.ts";
 import type { Lowering } from "./lowering.ts";
@@ -22,7 +22,7 @@ import type { Lowering } from "./lowering.ts";
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
-export function buildClipText(clip: ClipTextArchitecture, weights: Weights, lowering: Lowering): Network {
+export function buildClipText(clip: ClipTextArchitecture, weights: WeightSource, lowering: Lowering): Network {
   const graph = new Graph({ name: weights.part, weights, lowering });
   const { hiddenSize, layers, positions, projectionDim } = clip;
   // transformers 5 writes an unprojected encoder without the prefix; published files have it.

@@ -10,7 +10,7 @@
  */
 
 import type { UnetArchitecture, UnetBlock } from "../weights/architecture.ts";
-import type { Weights } from "../weights/weights.ts";
+import type { WeightSource } from "../weights/weights.ts";
 import { resnetBlock, transformer } from "./blocks.ts";
 import { Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { conv2d, groupNorm, linear, nearest, silu } from "./layers.ts";
@@ -40,7 +40,7 @@ interface Conditioning {
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
-export function buildUnet(unet: UnetArchitecture, weights: Weights, lowering: Lowering): Network {
+export function buildUnet(unet: UnetArchitecture, weights: WeightSource, lowering: Lowering): Network {
   const graph = new Graph({ name: "unet", weights, lowering });
   const g = graph.at();
   const latent = ["batch", unet.inChannels, "height", "width"];

@@ -7,7 +7,7 @@
  */
 
 import type { VaeArchitecture } from "../weights/architecture.ts";
-import type { Weights } from "../weights/weights.ts";
+import type { WeightSource } from "../weights/weights.ts";
 import { attention, resnetBlock } from "./blocks.ts";
 import { Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { conv2d, groupNorm, nearest, silu, toPicture, toTokens } from "./layers.ts";
@@ -24,7 +24,7 @@ const EPSILON = 1e-6;
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
-export function buildVaeDecoder(vae: VaeArchitecture, weights: Weights, lowering: Lowering): Network {
+export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, lowering: Lowering): Network {
   const graph = new Graph({ name: "vae decoder", weights, lowering });
   const g = graph.at();
   const { latentChannels, imageChannels, groups } = vae;

@@ -9,6 +9,12 @@ import { batchNoise } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Step, type Timing } from "./step.ts";
 
+/** What a step took. */
+export interface Cost {
+  readonly timing: Timing;
+  readonly memory: Memory;
+}
+
 /** Where a step stands, as samplers want it. */
 export function samplerState({ latent, index, trajectory, history }: Step): SamplerState {
   return { x: latent, index, schedule: trajectory.schedule, history };
@@ -19,9 +25,10 @@ export function samplerState({ latent, index, trajectory, history }: Step): Samp
  *
  * @param step where the run stands; unchanged
  * @param output the network's output after guidance, `[batch, 4, height/8, width/8]`
+ * @param measure called when the sampler is done: what the step took
  * @throws RangeError when nothing is left to denoise
  */
-export function advance(step: Step, output: Tensor, timing: Timing, memory: Memory): Step {
+export function advance(step: Step, output: Tensor, measure: () => Cost): Step {
   wantUnfinished(step);
   const { trajectory, index } = step;
   const sampler = samplers[trajectory.sampler];
@@ -40,8 +47,7 @@ export function advance(step: Step, output: Tensor, timing: Timing, memory: Memo
     conditioning: step.conditioning,
     generators: drawn.generators,
     history,
-    timing,
-    memory,
+    ...measure(),
     predicted: {
       denoised: x0,
       output,

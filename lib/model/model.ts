@@ -15,7 +15,7 @@ import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
-import { Step, type Timing } from "./step.ts";
+import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
 
 export interface RunOptions {
@@ -122,8 +122,10 @@ export class Model {
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
     const { output, unet } = await this.#predict(from);
-    const timing: Timing = { unet, step: performance.now() - started };
-    return advance(from, output, timing, readMemory());
+    return advance(from, output, () => ({
+      timing: { unet, step: performance.now() - started },
+      memory: readMemory(),
+    }));
   }
 
   /**

@@ -47,7 +47,7 @@ export async function replay(record: RunRecord, { index, planOf, conditionOf }: 
   for (let i = 0; i < keep; i++) {
     const timing = { unet: record.timing.unet[i], step: record.timing.steps[i] };
     const memory = { resident: record.memory.resident[i], peak: record.memory.peak[i] };
-    step = advance(step, record.prediction.at(i), timing, memory);
+    step = advance(step, record.prediction.at(i), () => ({ timing, memory }));
     wantEqual(step.latent, record.latents.at(i + 1), i + 1);
     const request = requestAt(i + 1);
     if (request !== step.request) step = step.with(await under(request));

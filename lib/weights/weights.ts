@@ -21,7 +21,16 @@ export interface WeightRef {
 /** Renames a tensor of a file to diffusers' name; undefined leaves it out. */
 export type Rename = (name: string) => string | undefined;
 
-export class Weights {
+/** What a graph asks of a checkpoint. */
+export interface WeightSource {
+  /** What the tensors belong to, for errors: "unet", "vae", … */
+  readonly part: string;
+  has(key: string): boolean;
+  /** @throws RangeError when the tensor is missing or has another shape */
+  get(key: string, shape: Shape): WeightRef;
+}
+
+export class Weights implements WeightSource {
   readonly #refs = new Map<string, WeightRef>();
   readonly #used = new Set<string>();
 
