@@ -1,5 +1,7 @@
 /** What people look with. */
 
+import "./inspect.ts";
+
 export { channels, type ChannelsOptions } from "./channels.ts";
 export { type Drawing, Figure, type RenderOptions } from "./figure.ts";
 export { grid, type GridOptions } from "./grid.ts";

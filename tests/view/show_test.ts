@@ -3,6 +3,7 @@ import { inNumbers, progress, type ProgressState } from "../../lib/view/progress
 import { formatCell, isTable, tableHtml, tableText } from "../../lib/view/table.ts";
 import { formatBytes, formatMilliseconds } from "../../lib/view/step.ts";
 import { disc, sampleSteps, waves } from "./samples.ts";
+import "../../lib/view/inspect.ts";
 import { show } from "../../lib/view/show.ts";
 import { strip } from "../../lib/view/strip.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
@@ -33,6 +34,13 @@ Deno.test("outside of a notebook, show prints words and says how to get the pict
   equal(await printed("words"), "words");
   equal(await printed({ a: 1 }), "{ a: 1 }");
   equal(await printed([{ model: "base", seconds: 5.25 }]), "model  seconds\nbase      5.25");
+});
+
+Deno.test("a step, a tensor and a figure print in a line, not in a hundred pages", () => {
+  const [, first] = sampleSteps();
+  equal(Deno.inspect(waves()), "Tensor [1, 4, 8, 8]");
+  match(Deno.inspect({ step: first }), /^\{\s+step: Step \(step 1 of 4 · .*\)\s+\}$/);
+  match(Deno.inspect(strip([disc(0)])), /^Figure \(await show/);
 });
 
 Deno.test("a table lines up: words to the left, numbers to the right, a missing value empty", () => {
