@@ -24,7 +24,10 @@ export function noiseLevels(config: SchedulerConfig): NoiseLevels {
   const alphasCumprod = cumulativeProduct(betas.map((beta) => 1 - beta));
   // diffusers' smallest ᾱ: with 0 the first sigma would be infinite. 2⁻²⁴ is the smallest fp16.
   if (config.rescaleBetasZeroSnr) alphasCumprod[alphasCumprod.length - 1] = 2 ** -24;
-  return { alphasCumprod, sigmas: alphasCumprod.map((alpha) => Math.sqrt(f32(f32(1 - alpha) / alpha))) };
+  const sigmas = alphasCumprod.map((alpha) => Math.sqrt(f32(f32(1 - alpha) / alpha)));
+  // torch's square root rounds this one up. One ulp here would move the next latent by 4e-5 of its size.
+  if (config.rescaleBetasZeroSnr) sigmas[sigmas.length - 1] = 2 ** 12;
+  return { alphasCumprod, sigmas };
 }
 
 /** σ at any timestep, fractional too: linear between its neighbours, constant beyond the ends, as `numpy.interp`. */

@@ -7,7 +7,7 @@ import { buildVaeDecoder } from "../graph/vae.ts";
 import { readMemory } from "../measure/memory.ts";
 import { initialNoise } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint } from "../weights/folder.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, wantUnfinished } from "./advance.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { seedsOf } from "./request.ts";

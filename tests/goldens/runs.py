@@ -40,7 +40,7 @@ def tiny():
     record("run-tiny-deep.safetensors", open_pipeline(GOLDENS / "tiny-deep"), prompt="A neon fish!", seeds=[1, 2**63 - 1],
            steps=4, guidance=5, width=64, height=96)
     record("run-tiny-sharded.safetensors", open_pipeline(GOLDENS / "tiny-sharded"), prompt="gold splashes", negative="snow",
-           seeds=[7], steps=3, guidance=3.5, width=96, height=64)
+           seeds=[7], steps=4, guidance=3.5, width=96, height=64)
     record("run-tiny-variant.safetensors", open_pipeline(GOLDENS / "tiny-variant", variant="fp16"), prompt="",
            seeds=[2**32 + 7, -1], steps=2, guidance=2, width=64, height=64)
 

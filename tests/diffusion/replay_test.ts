@@ -1,0 +1,49 @@
+/** Runs of diffusers, replayed from what its network said: everything but the network is this kit's. */
+
+import { denoised, guided, plan, type PlanOptions, samplers } from "../../lib/diffusion/mod.ts";
+import { type SchedulerConfig, SDXL_SCHEDULER } from "../../lib/diffusion/scheduler_config.ts";
+import { initialNoise } from "../../lib/tensor/random/mod.ts";
+import { Tensor } from "../../lib/tensor/tensor.ts";
+import { close, equal } from "../assert.ts";
+import { readGolden } from "../goldens/read.ts";
+
+const runs: Record<string, { options: PlanOptions; config?: Partial<SchedulerConfig>; seeds: (number | bigint)[] }> = {
+  "run-pocket-base": { options: { steps: 50, guidance: 4.5 }, seeds: [55986344589] },
+  "run-pocket-lightning": { options: { recipe: "lightning-4step" }, seeds: [55986344589] },
+  "run-tiny-deep": { options: { steps: 4 }, seeds: [1, 2n ** 63n - 1n] },
+  "run-tiny-sharded": {
+    options: { steps: 4 },
+    config: { spacing: "trailing", prediction: "v", rescaleBetasZeroSnr: true },
+    seeds: [7],
+  },
+  "run-tiny-variant": { options: { steps: 2 }, config: { spacing: "linspace" }, seeds: [2 ** 32 + 7, -1] },
+};
+
+for (const [name, { options, config, seeds }] of Object.entries(runs)) {
+  Deno.test(`${name}: noise, schedule, x0 and every latent are diffusers'`, () => {
+    const golden = readGolden(`${name}.safetensors`);
+    const { schedule, sampler: samplerName, prediction } = plan(options, { ...SDXL_SCHEDULER, ...config });
+    const sampler = samplers[samplerName];
+    const { noise } = initialNoise(seeds, golden.get("noise").shape.slice(1));
+    close(noise.data, golden.get("noise").data, 1e-6, "noise");
+    equal(schedule.timesteps, [...golden.get("timesteps").data]);
+    close(schedule.sigmas, golden.get("sigmas").data, 1e-6, "sigmas");
+
+    let x = noise.times(schedule.initNoiseSigma);
+    let history: readonly Tensor[] = [];
+    for (let index = 0; index < schedule.timesteps.length; index++) {
+      close(x.data, golden.get("latents").at(index).data, 1e-6, `latent ${index}`);
+      const state = { x, index, schedule, history };
+      const x0 = denoised(sampler, prediction, state, golden.get("prediction").at(index));
+      close(x0.data, golden.get("denoised").at(index).data, 2e-6, `x0 ${index}`);
+      ({ x, history } = sampler.step(state, x0));
+    }
+    close(x.data, golden.get("latents").at(schedule.timesteps.length).data, 2e-6, "result");
+  });
+}
+
+Deno.test("guidance goes from the negative prompt's output through the prompt's and beyond", () => {
+  const [negative, positive] = [Tensor.of([1, 2]), Tensor.of([3, 2])];
+  equal([...guided(negative, positive, 5).data], [11, 2]);
+  equal([...guided(negative, positive, 1).data], [3, 2]);
+});
