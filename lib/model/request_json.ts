@@ -1,7 +1,7 @@
 /** Requests in files. */
 
 import * as v from "valibot";
-import { PREDICTIONS, type SamplerName, samplers, TIMESTEP_SPACINGS } from "../diffusion/mod.ts";
+import { PREDICTIONS, type SamplerName, samplers, SPACINGS } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Request, seedsOf } from "./request.ts";
 
@@ -20,7 +20,7 @@ export const requestSchema = v.looseObject({
   noise: v.optional(v.boolean(), false),
   recipe: v.optional(v.string()),
   sampler: v.optional(samplerName),
-  spacing: v.optional(v.picklist(TIMESTEP_SPACINGS)),
+  spacing: v.optional(v.picklist(SPACINGS)),
   prediction: v.optional(v.picklist(PREDICTIONS)),
   steps: v.optional(v.number()),
   guidance: v.optional(v.number()),

@@ -19,8 +19,8 @@ export interface Golden {
   get(name: string): Tensor;
   /** An int64 tensor, whose values float32 could not hold. */
   integers(name: string): readonly number[];
-  /** The metadata key `fewstep`, parsed. */
-  readonly fewstep: Readonly<Record<string, unknown>>;
+  /** What was asked for, of the goldens that are runs. */
+  readonly request: { readonly steps: number };
 }
 
 interface Entry {
@@ -50,6 +50,6 @@ export function readGolden(name: string): Golden {
     tensors,
     get: (key) => find(tensors, key),
     integers: (key) => find(integers, key),
-    fewstep: JSON.parse(metadata.fewstep),
+    request: JSON.parse(metadata.fewstep).request,
   };
 }
