@@ -48,7 +48,7 @@ const CASES: readonly Case[] = [
       prompt: "gold splashes",
       negative: "snow",
       seed: 7,
-      steps: 3,
+      steps: 4,
       guidance: 3.5,
       size: { width: 96, height: 64 },
     },
