@@ -2,11 +2,11 @@
  * Fewstep: open SDXL and its distilled children as they were published, denoise one step at a time, look, compare.
  *
  * ```ts
- * import { open } from "fewstep";
+ * import { open, show } from "fewstep";
  *
  * await using model = await open("models/pocket/base", { unet: "models/pocket/lightning_4step_unet.safetensors" });
  * for await (const step of model.steps({ prompt: "sunflower, meadow", seed: 7, recipe: "lightning-4step" })) {
- *   console.log(step.index, step.sigma, step.denoised.shape);
+ *   await show(step, { decode: model });
  * }
  * ```
  */
@@ -19,3 +19,4 @@ export type { Request } from "./model/request.ts";
 export { Step, type Timing } from "./model/step.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";
+export * from "./view/mod.ts";

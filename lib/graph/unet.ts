@@ -128,12 +128,16 @@ function downBlock(g: Scope, x: Value, block: UnetBlock, conditioning: Condition
   return x;
 }
 
-/** diffusers' `UNetMidBlock2DCrossAttn`; without attention, `UNetMidBlock2D`. */
+/** diffusers' `UNetMidBlock2DCrossAttn`: resnets with transformers between; without any, `UNetMidBlock2D`. */
 function midBlock(g: Scope, x: Value, conditioning: Conditioning): Value {
-  const { transformer, heads } = conditioning.unet.mid;
+  const { mid } = conditioning.unet;
+  if (mid === undefined) return x;
   x = resnet(g.at("resnets").at(0), x, x.channels, conditioning);
-  x = attend(g.at("attentions").at(0), x, transformer, heads, conditioning);
-  return resnet(g.at("resnets").at(1), x, x.channels, conditioning);
+  mid.transformers.forEach((depth, i) => {
+    x = attend(g.at("attentions").at(i), x, depth, mid.heads, conditioning);
+    x = resnet(g.at("resnets").at(i + 1), x, x.channels, conditioning);
+  });
+  return x;
 }
 
 /** diffusers' `UpBlock2D` and `CrossAttnUpBlock2D`. Takes the skips back, newest first. */

@@ -1,12 +1,13 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
+import { setImmediate } from "node:timers";
 import { guided, plan, samplers, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
 import { buildUnet } from "../graph/unet.ts";
 import { buildVaeDecoder } from "../graph/vae.ts";
 import { readMemory } from "../measure/memory.ts";
 import { initialNoise } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint } from "../weights/folder.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, wantUnfinished } from "./advance.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { seedsOf } from "./request.ts";
@@ -45,6 +46,9 @@ export interface Generated {
   /** Milliseconds of wall time. */
   readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
 }
+
+/** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Latents that hold no picture: what decoding or stepping refuses, rather than drawing black. */
 function wantFinite(tensor: Tensor, what: string): void {
@@ -117,6 +121,7 @@ export class Model {
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
     const { signal, ...changes } = overrides;
+    if (signal) await turn();
     signal?.throwIfAborted();
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);

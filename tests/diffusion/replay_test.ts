@@ -8,7 +8,7 @@ import { close, equal } from "../assert.ts";
 import { readGolden } from "../goldens/read.ts";
 
 const runs: Record<string, { options: PlanOptions; config?: Partial<SchedulerConfig>; seeds: (number | bigint)[] }> = {
-  "run-pocket-base": { options: {}, seeds: [55986344589] },
+  "run-pocket-base": { options: { steps: 50, guidance: 4.5 }, seeds: [55986344589] },
   "run-pocket-lightning": { options: { recipe: "lightning-4step" }, seeds: [55986344589] },
   "run-tiny-deep": { options: {}, seeds: [1, 2n ** 63n - 1n] },
   "run-tiny-sharded": {

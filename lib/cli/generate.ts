@@ -1,0 +1,215 @@
+/** `deno task generate`: one request, from the command line to a picture. */
+
+import { PREDICTIONS, recipes, type SamplerName, samplers, TIMESTEP_SPACINGS } from "../diffusion/mod.ts";
+import type { Generated, Model } from "../model/model.ts";
+import type { OpenOptions } from "../model/open.ts";
+import type { Request } from "../model/request.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
+import { outputFiles, wantWritable } from "./output.ts";
+
+const samplerNames = Object.keys(samplers).filter((name): name is SamplerName => name in samplers);
+
+export const generate: Command = {
+  name: "generate",
+  about: "Makes a picture of a prompt with an SDXL checkpoint, as it was published.",
+  options: {
+    model: { value: "PATH", about: "a diffusers folder" },
+    unet: { value: "FILE", about: "a .safetensors that replaces the U-Net" },
+    vae: { value: "FILE", about: "a .safetensors that replaces the VAE" },
+    recipe: {
+      value: "NAME",
+      about: `how the model wants to be run: ${Object.keys(recipes).join(", ")};\ndefault base`,
+    },
+    sampler: { value: "NAME", about: `${samplerNames.join(", ")}; overrides the recipe, as the next four do` },
+    spacing: { value: "NAME", about: TIMESTEP_SPACINGS.join(", ") },
+    prediction: { value: "NAME", about: `what the network's output means: ${PREDICTIONS.join(", ")}` },
+    steps: { value: "N", about: "denoising steps" },
+    guidance: { value: "G", about: "guidance scale; 0 and 1 run the prompt alone" },
+    unguarded: { about: "run what the recipe's weights were not made for" },
+    prompt: { value: "TEXT", about: "what to draw; may be empty" },
+    negative: { value: "TEXT", about: "what guidance pushes away from" },
+    seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
+    rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
+    size: { value: "WxH", about: "pixels; default the model's" },
+    noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
+    device: { value: "NAME", about: "where to compute: cpu" },
+    precision: { value: "NAME", about: "what to compute in: fp32" },
+    memory: { value: "NAME", about: "fast keeps U-Net and VAE loaded, lean one part at a time; default fast" },
+    out: { value: "FILE", about: "the picture, .png or .webp; with several seeds FILE-0.png, FILE-1.png, …" },
+    record: { value: "FILE", about: "the whole run, as .safetensors" },
+    json: { about: "print one JSON object: files, milliseconds, memory, digest of the last latent" },
+    tokenizer: {
+      value: "DIR",
+      about: "",
+      refused: "single-file checkpoints cannot be opened yet; a diffusers folder brings its own.",
+    },
+    lora: {
+      value: "FILE",
+      about: "",
+      multiple: true,
+      refused: "LoRA files cannot be opened yet; a distilled U-Net can: --unet FILE.",
+    },
+    "lora-mode": {
+      value: "NAME",
+      about: "",
+      refused: "LoRA files cannot be opened yet; a distilled U-Net can: --unet FILE.",
+    },
+    eta: { value: "E", about: "", refused: `none of the samplers takes it yet; there is ${samplerNames.join(", ")}.` },
+    image: {
+      value: "FILE",
+      about: "",
+      refused: "pictures cannot be a start yet; --prompt and --seed, or --noise FILE, can.",
+    },
+    strength: {
+      value: "S",
+      about: "",
+      refused: "pictures cannot be a start yet; --prompt and --seed, or --noise FILE, can.",
+    },
+  },
+  examples: [
+    'deno task generate --model models/pocket/base --prompt "sunflower, meadow" --out sunflower.png',
+    "deno task generate --model models/pocket/base --unet models/pocket/lightning_4step_unet.safetensors \\",
+    '    --recipe lightning-4step --prompt "a tiger face, crown, neon lights" --seed 1,2,3 --out tiger.png',
+  ],
+  run,
+};
+
+async function run(args: Arguments): Promise<void> {
+  const path = args.required("model", "a diffusers folder, for example models/pocket/base");
+  const out = args.required("out", "where the picture goes, for example picture.png");
+  const recordPath = args.text("record");
+  const options = openOptions(args);
+  const request = await requestOf(args);
+  const seeds = Array.isArray(request.seed) ? request.seed : [request.seed ?? 0];
+  const batch = request.noise?.shape[0] ?? seeds.length;
+  const pictures = outputFiles(out, batch);
+  await wantWritable([...pictures, ...recordPath === undefined ? [] : [recordPath]]);
+
+  const began = performance.now();
+  const { open } = await import("../model/open.ts");
+  await using model = await open(path, options);
+  const opened = performance.now();
+  const made = await generateWithProgress(model, request);
+  const computed = performance.now();
+
+  const { savePicture } = await import("../view/picture.ts");
+  for (const [index, file] of pictures.entries()) await savePicture(made.image.slice(index, index + 1), file);
+  if (recordPath !== undefined) {
+    const { saveRecord } = await import("../model/record.ts");
+    await saveRecord(recordPath, { model, step: made.step, image: made.image });
+  }
+  const files = recordPath === undefined ? pictures : [...pictures, recordPath];
+  const ended = performance.now();
+  if (!args.has("json")) {
+    for (const file of files) console.log(file);
+    return;
+  }
+  const milliseconds = { open: opened - began, save: ended - computed, total: ended - began };
+  console.log(JSON.stringify(await report(made, files, milliseconds), null, 2));
+}
+
+function openOptions(args: Arguments): OpenOptions {
+  return {
+    unet: args.text("unet"),
+    vae: args.text("vae"),
+    device: args.oneOf("device", ["cpu"]),
+    precision: args.oneOf("precision", ["fp32"]),
+    memory: args.oneOf("memory", ["fast", "lean"]),
+    warn: (message) => console.error(message),
+  };
+}
+
+async function requestOf(args: Arguments): Promise<Request> {
+  const noise = args.text("noise");
+  if (noise !== undefined && args.has("seed")) {
+    throw new UsageError("Cannot use --seed with --noise: the noise is the start. Wanted is one of them.");
+  }
+  return {
+    prompt: args.required("prompt", 'what to draw, for example --prompt "sunflower, meadow"; "" draws anything'),
+    negative: args.text("negative"),
+    seed: seedsOf(args.text("seed") ?? "0"),
+    rng: args.oneOf("rng", ["cpu", "cuda"]),
+    noise: noise === undefined ? undefined : await readNoise(noise),
+    recipe: args.oneOf("recipe", Object.keys(recipes)),
+    sampler: args.oneOf("sampler", samplerNames),
+    spacing: args.oneOf("spacing", TIMESTEP_SPACINGS),
+    prediction: args.oneOf("prediction", PREDICTIONS),
+    steps: args.number("steps", "a whole number from 1", { whole: true, least: 1 }),
+    guidance: args.number("guidance", "a number from 0", { least: 0 }),
+    size: sizeOf(args.text("size")),
+    unguarded: args.has("unguarded"),
+  };
+}
+
+/** torch's seeds: −2⁶³ … 2⁶⁴ − 1. */
+function seedsOf(text: string): bigint[] {
+  return text.split(",").map((part) => {
+    const seed = /^-?\d{1,20}$/.test(part.trim()) ? BigInt(part.trim()) : undefined;
+    if (seed === undefined || seed < -(2n ** 63n) || seed >= 2n ** 64n) {
+      throw new UsageError(
+        `Cannot use --seed ${quote(text)}: whole numbers of up to 64 bits were wanted, "7" or "7,8,9".`,
+      );
+    }
+    return seed;
+  });
+}
+
+function sizeOf(text: string | undefined): Request["size"] {
+  if (text === undefined) return undefined;
+  const [, width, height] = /^(\d+)[x×](\d+)$/.exec(text) ?? [];
+  if (width === undefined || height === undefined) {
+    throw new UsageError(`Cannot use --size ${quote(text)}: pixels as WIDTHxHEIGHT were wanted, 1024x1024.`);
+  }
+  return { width: Number(width), height: Number(height) };
+}
+
+async function readNoise(path: string): Promise<Tensor> {
+  const { openSafetensors, readTensor } = await import("../weights/safetensors.ts");
+  return await readTensor(await openSafetensors(path), "noise");
+}
+
+async function generateWithProgress(model: Model, request: Request): Promise<Generated> {
+  const { progress } = await import("../view/progress.ts");
+  let bar: Awaited<ReturnType<typeof progress>> | undefined;
+  try {
+    return await model.generate(request, {
+      onStep: async ({ count }) => {
+        bar ??= await progress({ label: request.recipe ?? "base", total: count });
+        await bar.advance();
+      },
+    });
+  } finally {
+    await bar?.end();
+  }
+}
+
+/** What --json prints. Seeds are text: they may have 64 bits. */
+async function report(
+  { step, timing }: Generated,
+  files: readonly string[],
+  { open, save, total }: { open: number; save: number; total: number },
+): Promise<Record<string, unknown>> {
+  const taken = step.path.slice(1);
+  const { data } = step.latent;
+  const digest = await crypto.subtle.digest("SHA-256", data);
+  const { seed = 0 } = step.request;
+  return {
+    files,
+    milliseconds: {
+      open,
+      begin: timing.begin,
+      steps: taken.map(({ timing }) => timing.step),
+      unet: taken.map(({ timing }) => timing.unet),
+      decode: timing.decode,
+      save,
+      total,
+    },
+    memory: step.memory,
+    digest: new Uint8Array(digest).toHex(),
+    recipe: step.trajectory.recipe,
+    seeds: step.request.noise === undefined ? (Array.isArray(seed) ? seed : [seed]).map(String) : [],
+  };
+}
+
+if (import.meta.main) await main(generate);

@@ -1,0 +1,54 @@
+/** What the four channels of a latent hold, beside each other. */
+
+import type { Step } from "../model/step.ts";
+import { formatShape, Tensor } from "../tensor/tensor.ts";
+import { Figure } from "./figure.ts";
+import { isLatent } from "./items.ts";
+import { channelMaps, largest } from "./latent.ts";
+import { rasters } from "./raster.ts";
+import { layOut, notFiniteNote } from "./sheet.ts";
+
+export interface ChannelsOptions {
+  readonly heading?: string;
+  /** CSS pixels of a map's longer side. Default 160. */
+  readonly cell?: number;
+}
+
+/**
+ * The channels of a latent `[batch, 4, h, w]` (of a batch, the first; of a step, x_t) as heat maps with one scale:
+ * blue below 0, red above. Each is captioned with its mean and standard deviation.
+ */
+export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsOptions = {}): Figure {
+  const latent = item instanceof Tensor ? item : item.latent;
+  if (!isLatent(latent)) {
+    throw new RangeError(
+      `Cannot show the channels of ${formatShape(latent.shape)}: a latent [batch, 4, h, w] was wanted.`,
+    );
+  }
+  return new Figure(async () => {
+    const first = latent.slice(0, 1);
+    const limit = largest(first);
+    const row = channelMaps(first, limit).map((map, channel) => {
+      const { mean, deviation } = moments(first.at(0).at(channel));
+      const caption = `mean ${mean.toFixed(2)} · sd ${deviation.toFixed(2)}`.replace("-", "−");
+      return { raster: rasters(map)[0], scaling: "hard" as const, caption };
+    });
+    return await layOut({
+      rows: [row],
+      columnTitles: row.map((_, channel) => `channel ${channel}`),
+      heading,
+      notes: [`White is 0, full red ${limit.toFixed(2)}, full blue −${limit.toFixed(2)}.`, ...notFiniteNote(row)],
+      cell,
+      alt: `${heading ? `${heading}: ` : ""}heat maps of the latent's ${row.length} channels; ` +
+        row.map(({ caption }, channel) => `channel ${channel} ${caption}`).join(", "),
+    });
+  });
+}
+
+/** Mean and standard deviation of the finite values. */
+function moments({ data }: Tensor): { mean: number; deviation: number } {
+  const finite = data.filter((value) => Number.isFinite(value));
+  const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
+  const deviation = Math.sqrt(finite.reduce((sum, value) => sum + (value - mean) ** 2, 0) / finite.length);
+  return { mean, deviation };
+}

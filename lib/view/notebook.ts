@@ -1,0 +1,124 @@
+/**
+ * The only file that touches `Deno.jupyter`.
+ *
+ * Measured traps decide what it does: the kernel reports a cell as finished before its output queue is drained, so
+ * every display is awaited and followed by a short timer; outputs of many megabytes corrupt the protocol, so they
+ * are refused; a rejected promise that nobody awaits shows nothing, so it is printed.
+ */
+
+import { dirname } from "node:path";
+
+/** A display bundle: MIME types and their data. */
+export type Bundle = Readonly<Record<string, string>>;
+
+export interface DisplayOptions {
+  /** Metadata by MIME type: `{ "image/png": { width, alt } }`. */
+  readonly metadata?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Names the output, so that a later display with `update` replaces it. */
+  readonly id?: string;
+  readonly update?: boolean;
+}
+
+interface Jupyter {
+  broadcast(type: string, content: Record<string, unknown>): Promise<void>;
+}
+
+/** Bytes that one output may have: beyond, the kernel's protocol breaks now and then. */
+export const outputLimit = 16 * 1024 * 1024;
+
+/** Milliseconds that the kernel needs to drain its queue before it may say that a cell is done. */
+const drain = 5;
+
+const kernel = findKernel();
+
+/** Deno throws where `Deno.jupyter` is read outside of a kernel, even by `typeof`. */
+function findKernel(): Jupyter | undefined {
+  try {
+    const found: unknown = Reflect.get(Deno, "jupyter");
+    return isJupyter(found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isJupyter(value: unknown): value is Jupyter {
+  return typeof value === "object" && value !== null && "broadcast" in value && typeof value.broadcast === "function";
+}
+
+/** Whether this code runs in a notebook. */
+export const inNotebook: boolean = kernel !== undefined;
+
+/**
+ * Displays a bundle under the running cell and waits until it is there.
+ * @throws RangeError when it is larger than 16 MB, or when there is no notebook.
+ */
+export async function display(
+  bundle: Bundle,
+  { metadata = {}, id, update = false }: DisplayOptions = {},
+): Promise<void> {
+  if (kernel === undefined) throw new RangeError("Cannot display: this is no notebook. Print or save instead.");
+  const size = Object.values(bundle).reduce((sum, data) => sum + data.length, 0);
+  if (size > outputLimit) {
+    throw new RangeError(
+      `Cannot show an output of ${(size / 1048576).toFixed(1)} MB: a cell shows up to 16 MB. ` +
+        `Save it to a file, or show fewer or smaller pictures.`,
+    );
+  }
+  await kernel.broadcast(update ? "update_display_data" : "display_data", {
+    data: bundle,
+    metadata,
+    transient: id === undefined ? {} : { display_id: id },
+  });
+  await new Promise((resolve) => setTimeout(resolve, drain));
+}
+
+let current = new AbortController();
+
+/**
+ * A signal that the notebook's Stop button, or Ctrl+C in a script, aborts. Ask for it anew for each run: a stop
+ * ends the runs that are under way, not the later ones.
+ */
+export function stopSignal(): AbortSignal {
+  if (current.signal.aborted) current = new AbortController();
+  return current.signal;
+}
+
+/**
+ * Stop sends SIGINT, which ends the kernel and everything in it unless it is caught. Caught, it ends the run under
+ * way between two steps, and the notebook keeps all it holds.
+ */
+function catchStop(): void {
+  const stop = () =>
+    current.abort(
+      new DOMException(
+        "Stopped between two steps. What was reached is kept: go on with model.next(step).",
+        "AbortError",
+      ),
+    );
+  try {
+    Deno.addSignalListener("SIGINT", stop);
+  } catch {
+    // A system without signals, or no permission for them: Stop then ends the kernel, as it does without the kit.
+  }
+}
+
+/**
+ * JupyterLab starts a kernel in the notebook's folder, VS Code where it was opened. Paths mean the same in both, and
+ * in scripts, when the kernel goes to the project's folder: the nearest one up that has a deno.json.
+ */
+function goToProject(): void {
+  for (let folder = Deno.cwd();; folder = dirname(folder)) {
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    if (names.includes("deno.json") || names.includes("deno.jsonc")) return Deno.chdir(folder);
+    if (folder === dirname(folder)) return;
+  }
+}
+
+if (inNotebook) {
+  goToProject();
+  catchStop();
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    console.error("A promise that nothing awaits was rejected:", event.reason);
+  });
+}

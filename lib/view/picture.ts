@@ -1,0 +1,87 @@
+/** Pictures to files and back: PNG and WebP. */
+
+import { dirname, extname } from "node:path";
+import type { SharpConstructor } from "sharp";
+import { formatShape, Tensor } from "../tensor/tensor.ts";
+import { writeWhole } from "../weights/files.ts";
+import { type Raster, rasters, tensorOf } from "./raster.ts";
+
+/** The kinds of picture files that the kit writes, by their ending. */
+export type PictureFormat = "png" | "webp";
+
+/** `sharp`, loaded when the first picture needs it: it takes longer to load than the rest of a command. */
+export async function loadSharp(): Promise<SharpConstructor> {
+  return (await import("sharp")).default;
+}
+
+/** The format that a path's ending asks for. @throws RangeError for an ending that the kit does not write. */
+export function pictureFormat(path: string): PictureFormat {
+  const ending = extname(path).toLowerCase();
+  if (ending === ".png") return "png";
+  if (ending === ".webp") return "webp";
+  throw new RangeError(
+    `Cannot save ${path}: ${ending === "" ? "it has no ending" : `${ending} is not an ending the kit can write`}. ` +
+      `Wanted: .png or .webp.`,
+  );
+}
+
+/** Writes bytes whole or not at all, into a folder that is made when it is missing. */
+export async function writeInto(path: string, bytes: Uint8Array): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true }).catch(() => {}); // the write says better what is wrong
+  await writeWhole(path, bytes);
+}
+
+/** A picture as the bytes of a file. WebP is written without loss, as PNG is. */
+export async function encode(raster: Raster, format: PictureFormat = "png"): Promise<Uint8Array<ArrayBuffer>> {
+  const sharp = await loadSharp();
+  const { width, height, data } = raster;
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  const bytes = await (format === "png" ? image.png() : image.webp({ lossless: true })).toBuffer();
+  return new Uint8Array(bytes);
+}
+
+/**
+ * Writes one picture, `[1, 3, height, width]` or `[3, height, width]` in 0..1, as .png or .webp.
+ * @throws RangeError for a batch or another shape, and for an unknown ending, before anything is written.
+ */
+export async function savePicture(picture: Tensor, path: string): Promise<void> {
+  const format = pictureFormat(path);
+  const [first, ...others] = rasters(picture);
+  if (first === undefined || others.length > 0) {
+    throw new RangeError(
+      `Cannot save ${formatShape(picture.shape)} as ${path}: one picture was wanted. Take one with .slice(0, 1).`,
+    );
+  }
+  await writeInto(path, await encode(first, format));
+}
+
+/**
+ * Reads a picture file (PNG, WebP, JPEG) as `[1, 3, height, width]` in 0..1. Transparency is laid on white.
+ * @throws Error with one sentence when the path cannot be read or is no picture.
+ */
+export async function readPicture(source: string | Uint8Array): Promise<Tensor> {
+  const name = typeof source === "string" ? source : "the picture";
+  const sharp = await loadSharp();
+  try {
+    const bytes = typeof source === "string" ? await Deno.readFile(source) : source;
+    const { data, info } = await sharp(bytes).autoOrient().flatten({ background: "#ffffff" }).toColourspace("srgb")
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const rgb = info.channels === 3 ? new Uint8Array(data) : grayToRgb(data);
+    return tensorOf({ width: info.width, height: info.height, data: rgb });
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    throw new Error(
+      `Cannot read ${name}: ${
+        missing ? "there is no such file" : "it is not a picture that the kit can read"
+      }. A PNG, WebP or JPEG file was wanted.`,
+      { cause: error },
+    );
+  }
+}
+
+function grayToRgb(gray: Uint8Array): Uint8Array<ArrayBuffer> {
+  const rgb = new Uint8Array(gray.length * 3);
+  gray.forEach((value, pixel) => rgb.fill(value, pixel * 3, pixel * 3 + 3));
+  return rgb;
+}

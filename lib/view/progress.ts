@@ -1,0 +1,92 @@
+/** How far a run is: a live bar in a cell, a line in a terminal, silence where stderr goes elsewhere. */
+
+import { display, inNotebook } from "./notebook.ts";
+import { escapeHtml } from "./table.ts";
+
+export interface Progress {
+  /** One unit more is done. Awaited, so that a cell draws it. */
+  advance(): Promise<void>;
+  /** Ends the bar; what it showed stays in a notebook and is wiped from a terminal. */
+  end(): Promise<void>;
+}
+
+export interface ProgressOptions {
+  /** What is being done: "lightning-4step". */
+  readonly label: string;
+  /** Units in all, at least 1. */
+  readonly total: number;
+  /** The clock, in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
+  /** Where the bar is drawn. Default: the cell in a notebook, stderr where that is a terminal, else nowhere. */
+  readonly draw?: (state: ProgressState) => void | Promise<void>;
+}
+
+export interface ProgressState {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  /** Milliseconds. */
+  readonly elapsed: number;
+  readonly ended: boolean;
+}
+
+export async function progress(options: ProgressOptions): Promise<Progress> {
+  const { label, total, now = () => performance.now(), draw = defaultDraw() } = options;
+  const began = now();
+  let done = 0;
+  const redraw = async (ended: boolean) => await draw({ label, done, total, elapsed: now() - began, ended });
+  await redraw(false);
+  return {
+    advance() {
+      done = Math.min(total, done + 1);
+      return redraw(false);
+    },
+    end: () => redraw(true),
+  };
+}
+
+/** "2/4 · 0.6 s · 0.6 s left · 0.30 s each" */
+export function inNumbers({ done, total, elapsed, ended }: ProgressState): string {
+  const seconds = (milliseconds: number) => {
+    if (milliseconds >= 60_000) {
+      const whole = Math.round(milliseconds / 1000);
+      return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+    }
+    return `${(milliseconds / 1000).toFixed(milliseconds < 1000 ? 2 : 1)} s`;
+  };
+  const parts = [`${done}/${total}`, seconds(elapsed)];
+  if (done > 0) {
+    const each = elapsed / done;
+    if (!ended && done < total) parts.push(`${seconds(each * (total - done))} left`);
+    parts.push(`${seconds(each)} each`);
+  }
+  return parts.join(" · ");
+}
+
+function defaultDraw(): (state: ProgressState) => void | Promise<void> {
+  if (inNotebook) return cellBar();
+  return Deno.stderr.isTerminal() ? terminalBar() : () => {};
+}
+
+function cellBar(): (state: ProgressState) => Promise<void> {
+  const id = crypto.randomUUID();
+  let update = false;
+  return async (state) => {
+    const text = `${state.label} ${inNumbers(state)}`;
+    const html = `<progress value="${state.done}" max="${state.total}" style="vertical-align:middle"></progress> ` +
+      `<span>${escapeHtml(text)}</span>`;
+    await display({ "text/html": html, "text/plain": text }, { id, update });
+    update = true;
+  };
+}
+
+const blocks = 20;
+
+function terminalBar(): (state: ProgressState) => void {
+  return (state) => {
+    const filled = Math.round(blocks * state.done / state.total);
+    const bar = "█".repeat(filled) + "░".repeat(blocks - filled);
+    const text = state.ended ? "\r\x1b[K" : `\r\x1b[K${state.label} ${bar} ${inNumbers(state)}`;
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  };
+}

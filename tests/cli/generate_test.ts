@@ -1,0 +1,108 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { Tensor } from "../../lib/tensor/tensor.ts";
+import { readPicture } from "../../lib/view/picture.ts";
+import { writeSafetensors } from "../../lib/weights/safetensors.ts";
+
+const pocket = ["--model", "models/pocket/base", "--unet", "models/pocket/lightning_4step_unet.safetensors"];
+const lightning = [...pocket, "--recipe", "lightning-4step", "--prompt", "sunflower, meadow"];
+
+async function generate(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "lib/cli/generate.ts", ...args],
+  }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+
+Deno.test("generate: two seeds make two pictures, and --json tells what was done", () =>
+  inFolder(async (folder) => {
+    const { code, stdout, stderr } = await generate(
+      ...lightning,
+      "--seed",
+      "7,8",
+      "--out",
+      `${folder}/p.png`,
+      "--json",
+    );
+    equal(stderr, "", "progress is silent where stderr is no terminal");
+    equal(code, 0);
+    const report = JSON.parse(stdout);
+    deepEqual(report.files, [`${folder}/p-0.png`, `${folder}/p-1.png`]);
+    deepEqual(names(folder), ["p-0.png", "p-1.png"]);
+    equal(report.milliseconds.steps.length, 4);
+    match(report.digest, /^[0-9a-f]{64}$/);
+    ok(report.memory.peak >= report.memory.resident);
+    const [first, second] = await Promise.all(report.files.map((file: string) => readPicture(file)));
+    deepEqual(first.shape, [1, 3, 128, 128]);
+    ok(first.minus(second).data.some((value: number) => Math.abs(value) > 0.1), "seeds differ");
+
+    const again = await generate(...lightning, "--seed", "7", "--out", `${folder}/q.png`);
+    equal(again.stdout, `${folder}/q.png\n`);
+    const alone = await readPicture(`${folder}/q.png`);
+    ok(
+      alone.minus(first).data.every((value: number) => Math.abs(value) <= 2 / 255),
+      "a seed is a picture, in any batch",
+    );
+  }));
+
+Deno.test("generate: noise from a file stands in place of the seed", () =>
+  inFolder(async (folder) => {
+    const noise = Tensor.of(Array.from({ length: 1024 }, (_, i) => Math.sin(i * i)), [1, 4, 16, 16]);
+    await writeSafetensors(`${folder}/noise.safetensors`, new Map([["noise", noise]]));
+    const { code } = await generate(...lightning, "--noise", `${folder}/noise.safetensors`, "--out", `${folder}/n.png`);
+    equal(code, 0);
+    deepEqual(names(folder), ["n.png", "noise.safetensors"]);
+  }));
+
+/** Exit code and message for a command line that asks for something wrong. */
+const mistakes: [code: number, args: string[], message: RegExp][] = [
+  [2, ["--stepz", "4"], /^Unknown option --stepz\. Did you mean --steps\?$/],
+  [2, ["--size", "big"], /^Cannot use --size "big": pixels as WIDTHxHEIGHT/],
+  [2, ["--seed", "one"], /^Cannot use --seed "one": whole numbers/],
+  [2, ["--seed", "18446744073709551616"], /^Cannot use --seed/],
+  [2, ["--device", "cuda"], /^Cannot use --device "cuda": wanted is cpu\.$/],
+  [2, ["--lora", "x.safetensors"], /^Cannot use --lora: LoRA files cannot be opened yet/],
+  [2, ["--image", "x.png"], /^Cannot use --image: /],
+  [2, ["--seed", "1", "--noise", "x.safetensors"], /^Cannot use --seed with --noise/],
+  [1, ["--noise", "nothing.safetensors"], /nothing\.safetensors.*does not exist/],
+  [1, ["--size", "130x128"], /^Cannot make a picture 130x128/],
+  [1, ["--steps", "6"], /^Cannot run lightning-4step for 6 steps: it was distilled for 4\./],
+];
+
+Deno.test("generate: each mistake is one sentence and an exit code, without a stack, and nothing is written", () =>
+  inFolder(async (folder) => {
+    await Promise.all(mistakes.map(async ([code, args, message]) => {
+      const result = await generate(...lightning, "--out", `${folder}/p.png`, ...args);
+      match(result.stderr, new RegExp(message.source.replace(/\$$/, "\\n$")));
+      equal(result.stderr.trim().split("\n").length, 1, result.stderr);
+      equal(result.code, code, result.stderr);
+      equal(result.stdout, "");
+    }));
+    const missing = await generate(...lightning, "--out", `${folder}/none/p.png`);
+    match(missing.stderr, /^Cannot write .*p\.png: the folder .*none does not exist\.\n$/);
+    equal(missing.code, 1);
+    const nowhere = await generate("--model", `${folder}/none`, "--prompt", "", "--out", `${folder}/p.png`);
+    equal(nowhere.code, 1);
+    match(nowhere.stderr, /^Cannot open .*none.*\n$/);
+    const bare = await generate();
+    deepEqual([bare.code, bare.stderr], [2, "Missing --model: a diffusers folder, for example models/pocket/base.\n"]);
+    deepEqual(names(folder), []);
+  }));
+
+Deno.test("generate: --help tells every option that works", async () => {
+  const { code, stdout } = await generate("--help");
+  equal(code, 0);
+  for (const option of ["model", "unet", "recipe", "steps", "seed", "noise", "out", "json"]) {
+    match(stdout, new RegExp(`--${option}\\b`));
+  }
+});

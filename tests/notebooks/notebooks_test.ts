@@ -1,0 +1,95 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { notebookPaths, parseNotebook } from "./cells.ts";
+import { execute, faults } from "./execute.ts";
+
+const code = (source: string) => ({
+  cell_type: "code",
+  id: source.length.toString(),
+  source,
+  metadata: {},
+  outputs: [],
+  execution_count: null,
+});
+
+async function executed(...sources: string[]) {
+  const folder = await Deno.makeTempDir({ dir: "notebooks", prefix: ".test-" });
+  try {
+    const path = `${folder}/test.ipynb`;
+    const cells = sources.map(code);
+    await Deno.writeTextFile(path, JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells }));
+    return (await execute(path)).notebook;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+for (const path of await notebookPaths()) {
+  Deno.test(`${path} runs from top to bottom, shows what it should, and names no machine`, async () => {
+    const { notebook } = await execute(path);
+    deepEqual(faults(notebook, path), []);
+  });
+
+  Deno.test(`${path} is committed with its outputs`, async () => {
+    deepEqual(faults(parseNotebook(await Deno.readTextFile(path), path), path), []);
+  });
+}
+
+Deno.test("a cell that raises, one that shows nothing, and a last expression are faults", async () => {
+  const notebook = await executed(
+    "throw new Error('on purpose');",
+    "if (false) console.log('never');",
+    "1 + 1",
+    "const fine = 1;",
+  );
+  const found = faults(notebook, "test.ipynb").map((fault) => fault.slice(0, 60));
+  match(found[0], /^test\.ipynb, cell 1 raised/);
+  match(found[1], /^test\.ipynb, cell 2 should show something/);
+  // The kernel itself loses some last expressions: that is why they are a fault where they arrive.
+  for (const fault of found.slice(2)) match(fault, /^test\.ipynb, cell 3 relies on its last/);
+});
+
+Deno.test("show displays pictures, tables, text and live progress; nothing is lost and paths start at the project", async () => {
+  const notebook = await executed(
+    'import { progress, show, strip, Tensor } from "fewstep";\nconst picture = Tensor.zeros([1, 3, 8, 8]);',
+    "await show(picture); await show(strip([picture], { heading: 'One' }));",
+    "await show([{ a: 1 }]); await show('words'); await show(Deno.readTextFileSync('deno.json').length > 0);",
+    "const bar = await progress({ label: 'x', total: 2 }); await bar.advance(); await bar.advance(); await bar.end();",
+    "await show(Tensor.zeros([1, 4, 16, 16]));",
+  );
+  deepEqual(faults(notebook, "test.ipynb"), []);
+  const types = notebook.cells.map(({ outputs = [] }) =>
+    outputs.map(({ data = {} }) => Object.keys(data).sort().join(" "))
+  );
+  deepEqual(types, [
+    [],
+    ["image/png text/plain", "image/png text/plain"],
+    ["text/html text/plain", "text/plain", "text/plain"],
+    ["text/html text/plain"],
+    ["image/png text/plain"],
+  ]);
+  match(JSON.stringify(notebook.cells[3].outputs), /2\/2/);
+  const [picture] = notebook.cells[1].outputs ?? [];
+  deepEqual(Reflect.get(Object(picture.metadata), "image/png").width, 216, "a figure is shown at half its pixels");
+});
+
+Deno.test("Stop ends a run between two steps, and the notebook keeps what it holds and goes on", async () => {
+  const stopSoon = "new Deno.Command(Deno.execPath(), { args: ['eval', `Deno.kill(${Deno.pid}, 'SIGINT')`] }).spawn();";
+  const notebook = await executed(
+    'import { open, show, stopSignal } from "fewstep";\n' +
+      'const model = await open("models/pocket/base");\n' +
+      'let last = await model.begin({ prompt: "owl", steps: 1000, guidance: 4 });',
+    `${stopSoon}\n` +
+      "const signal = stopSignal();\n" +
+      "try { while (!last.done) last = await model.next(last, { signal }); }\n" +
+      "catch (error) { await show(String(error)); }",
+    "const kept = last.index;\n" +
+      "last = await model.next(last, { signal: stopSignal() });\n" +
+      "await show(`${kept > 0 && kept < 1000} ${last.index - kept}`);",
+  );
+  deepEqual(faults(notebook, "test.ipynb"), []);
+  const texts = notebook.cells.map(({ outputs = [] }) =>
+    outputs.map(({ data = {} }) => String(data["text/plain"])).join()
+  );
+  match(texts[1], /Stopped between two steps\. What was reached is kept/);
+  equal(texts[2], "true 1");
+});

@@ -1,0 +1,70 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { Tensor } from "../../lib/tensor/tensor.ts";
+import { latentSpaceOf, latentToRgb } from "../../lib/view/latent.ts";
+import { encode, readPicture, savePicture } from "../../lib/view/picture.ts";
+import { rasters } from "../../lib/view/raster.ts";
+import { Pen } from "../../lib/view/text.ts";
+import { disc, waves } from "./samples.ts";
+
+const worst = (a: Tensor, b: Tensor) => a.minus(b).data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+for (const format of ["png", "webp"] as const) {
+  Deno.test(`a picture survives ${format} to half a level of 255`, async () => {
+    const picture = disc(0.3);
+    const [raster] = rasters(picture);
+    const back = await readPicture(await encode(raster, format));
+    deepEqual(back.shape, picture.shape);
+    ok(worst(back, picture) <= 0.5 / 255 + 1e-6);
+  });
+}
+
+Deno.test("a picture is read from a file as it was saved; a batch is refused", async () => {
+  const folder = await Deno.makeTempDir();
+  await savePicture(disc(0.1), `${folder}/disc.png`);
+  ok(worst(await readPicture(`${folder}/disc.png`), disc(0.1)) <= 0.5 / 255 + 1e-6);
+  await rejects(savePicture(Tensor.concat([disc(0), disc(1)]), `${folder}/two.png`), /one picture was wanted/);
+  await rejects(readPicture(`${folder}/none.png`), /Cannot read .*none\.png: there is no such file/);
+  await Deno.writeTextFile(`${folder}/text.png`, "text");
+  await rejects(readPicture(`${folder}/text.png`), /not a picture that the kit can read/);
+  const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+  await Deno.remove(folder, { recursive: true });
+  deepEqual(left, ["disc.png", "text.png"]);
+});
+
+Deno.test("values outside of 0..1 are clipped, not wrapped", () => {
+  const [raster] = rasters(Tensor.of([-0.5, 0, 0.5, 1, 1.5, 2, 0, 0, 0, 0, 0, 0], [1, 3, 2, 2]));
+  deepEqual([...raster.data], [0, 255, 0, 0, 255, 0, 128, 0, 0, 255, 0, 0]);
+});
+
+Deno.test("SDXL's linear preview: bias at zero, a row of the matrix for a unit channel", () => {
+  const rgb = latentToRgb(Tensor.of([0, 1, 0, 0, 0, 0, 0, 0], [1, 4, 1, 2]));
+  const expected = [0.1084, 0.1084 + 0.3651, -0.0175, -0.0175 + 0.4232, -0.0011, -0.0011 + 0.4341];
+  expected.forEach((value, index) => ok(Math.abs(rgb.data[index] - (value + 1) / 2) < 1e-6, `value ${index}`));
+});
+
+Deno.test("a VAE's scaling factor tells whose latents they are", () => {
+  equal(latentSpaceOf(0.13025), "sdxl");
+  equal(latentSpaceOf(0.5), "sdxl");
+});
+
+Deno.test("each picture of a batch of latents is coloured on its own", () => {
+  const batch = latentToRgb(waves(2));
+  deepEqual(batch.slice(1, 2).data, latentToRgb(waves(2).slice(1, 2)).data);
+});
+
+Deno.test("text is cut and wrapped to the width it was given", async () => {
+  const pen = await Pen.of(400);
+  const cut = pen.fit("a sentence that does not fit", 12, 80);
+  ok(cut.endsWith("…") && pen.width(cut, 12) <= 80);
+  equal(pen.fit("short", 12, 80), "short");
+  const lines = pen.wrap("one two three four five six seven", 12, 60, 3);
+  equal(lines.length, 3);
+  ok(lines.every((line) => pen.width(line, 12) <= 60));
+  ok(lines[2].endsWith("…"));
+});
+
+Deno.test("a letter that no font has is drawn as a box, not left out", async () => {
+  const pen = await Pen.of(600);
+  ok(pen.width("日", 12) > 0);
+  ok(pen.draw("日", 0, 12, { size: 12 }).includes("<path"));
+});
