@@ -98,4 +98,12 @@ export interface Trajectory {
   readonly schedule: Schedule;
   /** Above 1, classifier-free guidance runs; 0 and 1 mean none. */
   readonly guidance: number;
+  /** The scale that the U-Net itself takes as an input, where it was distilled so; `guidance` is 0 then. */
+  readonly embeddedGuidance?: number;
+  /** How much of the contrast that guidance adds is taken back, 0 … 1. Left out: nothing. */
+  readonly guidanceRescale?: number;
+  /** Noise levels between which guidance runs. Left out: all. */
+  readonly guidanceInterval?: { readonly from: number; readonly to: number };
+  /** How much noise comes back, for samplers with a choice. Left out: the sampler's own. */
+  readonly eta?: number;
 }

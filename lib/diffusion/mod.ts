@@ -13,10 +13,12 @@ export type {
   TimestepSpacing,
   Trajectory,
 } from "./contract.ts";
-export { guided, usesGuidance } from "./guidance.ts";
+export { guidanceAt, guidanceEmbedding, guided, usesGuidance } from "./guidance.ts";
+export { type MicroConditioning, timeIds } from "./micro_conditioning.ts";
+export { inpainted, noised } from "./picture.ts";
 export { plan, type PlanOptions } from "./plan.ts";
-export { denoised } from "./prediction.ts";
-export { type Recipe, recipes } from "./recipes.ts";
+export { denoised, epsilonOf, velocityOf, x0Of } from "./prediction.ts";
+export { type Range, type Recipe, recipes } from "./recipes.ts";
 export { inSpace, samplers } from "./samplers/mod.ts";
 export { scheduleOf, type ScheduleOptions } from "./schedule.ts";
 export { type SchedulerConfig, SDXL_SCHEDULER } from "./scheduler_config.ts";

@@ -31,7 +31,27 @@ Deno.test("a recipe refuses what its weights were not made for, and says what wo
   await refused({ recipe: "lightning-1step", prediction: "epsilon" }, /predict x0: read as epsilon.* Allowed: sample/);
   await refused({ recipe: "lightening" }, /recipe "lightening": there is none of that name\. Known: base, lightning-1/);
   await refused({ recipe: "toString" }, /there is none of that name/);
+  await refused({ recipe: "lcm", steps: 20 }, /for 20 steps: it was distilled for 1 to 8\. Allowed: 1 to 8 \(or/);
+  await refused({ recipe: "hyper-8step-cfg", guidance: 1 }, /Allowed: 5 to 8 \(or/);
+  await refused({ recipe: "lightning-4step", timesteps: [999, 500] }, /for 2 steps: it was distilled for 4/);
   await refused({ guidance: NaN }, /Cannot guide by NaN/);
+});
+
+Deno.test("the published timesteps of distilled models", () => {
+  const timesteps = (recipe: string, steps?: number) => plan({ recipe, steps }).schedule.timesteps;
+  equal(timesteps("turbo", 4), [999, 749, 499, 249]);
+  equal(timesteps("comfy-turbo", 4), [999, 899, 799, 699]);
+  equal(timesteps("lcm"), [999, 759, 499, 259]);
+  equal(timesteps("dmd2-4step"), [999, 749, 499, 249]);
+  equal(timesteps("dmd2-1step"), [399]);
+  equal(timesteps("hyper-1step"), [800]);
+  equal(timesteps("hyper-2step"), [999, 499]);
+  equal(timesteps("comfy-lightning-4step"), [999, 749, 500, 250]);
+});
+
+Deno.test("a recipe with timesteps of its own gives way to a spacing, where unguarded", async () => {
+  await throwsSentence(() => plan({ recipe: "hyper-1step", spacing: "trailing" }), /Allowed: its own timesteps \(or/);
+  equal(plan({ recipe: "hyper-1step", spacing: "trailing", unguarded: true }).schedule.timesteps, [999]);
 });
 
 Deno.test("unguarded runs it anyway, but no number of steps that is none", async () => {

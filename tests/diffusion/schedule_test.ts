@@ -1,5 +1,5 @@
 import { noiseLevels, sigmaAt, timestepAt } from "../../lib/diffusion/noise_levels.ts";
-import { scheduleOf, type SchedulerConfig, SDXL_SCHEDULER, type Spacing } from "../../lib/diffusion/mod.ts";
+import { scheduleOf, type SchedulerConfig, SDXL_SCHEDULER, type Spacing, SPACINGS } from "../../lib/diffusion/mod.ts";
 import { close, closeEach, equal, ok, throwsSentence } from "../assert.ts";
 import { readJson } from "../goldens/read.ts";
 
@@ -58,10 +58,12 @@ for (const golden of goldens.schedules) {
 }
 
 Deno.test("every schedule descends strictly and ends in 0", () => {
-  for (const spacing of ["leading", "trailing", "linspace"] as const) {
-    for (let steps = 1; steps <= 250; steps++) {
+  for (const spacing of SPACINGS) {
+    const most = spacing === "sd-turbo" ? 10 : spacing === "lcm" ? 50 : 250;
+    for (let steps = 1; steps <= most; steps += steps < 60 ? 1 : 7) {
       const { sigmas } = scheduleOf(SDXL_SCHEDULER, { steps, spacing });
-      equal([sigmas.length, sigmas.at(-1)], [steps + 1, 0]);
+      if (spacing !== "ddim-uniform") equal(sigmas.length, steps + 1);
+      equal(sigmas.at(-1), 0);
       ok(sigmas.every((sigma, i) => i === 0 || sigma < sigmas[i - 1]), `${spacing} ${steps}: ${sigmas}`);
     }
   }
@@ -71,6 +73,23 @@ Deno.test("a timestep's sigma leads back to the timestep", () => {
   const { sigmas } = noiseLevels(SDXL_SCHEDULER);
   for (const t of [1, 249, 500, 998, 999]) closeEach([timestepAt(sigmas, sigmas[t])], [t], 1e-6);
   equal([timestepAt(sigmas, 0), timestepAt(sigmas, 100), sigmaAt(sigmas, 2000)], [0, 999, sigmas[999]]);
+});
+
+Deno.test("levels can be given one by one, and must descend", async () => {
+  const { sigmas, timesteps } = scheduleOf(SDXL_SCHEDULER, { sigmas: [14.6, 2, 0.5, 0] });
+  equal([sigmas.length, timesteps.length], [4, 3]);
+  equal(scheduleOf(SDXL_SCHEDULER, { timesteps: [999, 500] }).sigmas.length, 3);
+  for (const sigmas of [[1, 2, 0], [2, 1], [0], [NaN, 0], []]) {
+    await throwsSentence(() => scheduleOf(SDXL_SCHEDULER, { sigmas }), /wanted are at least two numbers that descend/);
+  }
+  for (const timesteps of [[500, 999], [1000], [-1], []]) {
+    await throwsSentence(() => scheduleOf(SDXL_SCHEDULER, { timesteps }), /wanted are numbers below 1000 that descend/);
+  }
+});
+
+Deno.test("LCM has no more than the steps that it was distilled on", async () => {
+  equal(scheduleOf(SDXL_SCHEDULER, { steps: 4, sampler: "lcm" }).timesteps, [999, 759, 499, 259]);
+  await throwsSentence(() => scheduleOf(SDXL_SCHEDULER, { steps: 51, sampler: "lcm" }), /picks from the 50 .* 1 to 50/);
 });
 
 Deno.test("step counts that no schedule can have are refused in one sentence", async () => {
