@@ -172,16 +172,12 @@ async function readNoise(path: string): Promise<Tensor> {
 
 async function generateWithProgress(model: Model, request: Request): Promise<Generated> {
   const { progress } = await import("../view/progress.ts");
-  let bar: Awaited<ReturnType<typeof progress>> | undefined;
+  const recipe = request.recipe ?? "base";
+  const bar = await progress({ label: recipe, total: request.steps ?? recipes[recipe].steps });
   try {
-    return await model.generate(request, {
-      onStep: async ({ count }) => {
-        bar ??= await progress({ label: request.recipe ?? "base", total: count });
-        await bar.advance();
-      },
-    });
+    return await model.generate(request, { onStep: () => void bar.advance() });
   } finally {
-    await bar?.end();
+    await bar.end();
   }
 }
 
