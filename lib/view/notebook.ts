@@ -59,7 +59,7 @@ export const inNotebook: boolean = kernel !== undefined;
  */
 export async function display(
   bundle: Bundle,
-  { metadata = {}, id, update = false }: DisplayOptions = {},
+  { metadata = {}, id, update = false, more = false }: DisplayOptions = {},
 ): Promise<void> {
   if (kernel === undefined) throw new RangeError("Cannot display: this is no notebook. Print or save instead.");
   const size = Object.values(bundle).reduce((sum, data) => sum + data.length, 0);
