@@ -8,6 +8,12 @@ import { readConfig } from "../weights/config.ts";
 /** diffusers' scheduler classes by the sampler that they are. */
 const SAMPLERS: Readonly<Record<string, SamplerName>> = {
   EulerDiscreteScheduler: "euler",
+  EulerAncestralDiscreteScheduler: "euler-ancestral",
+  HeunDiscreteScheduler: "heun",
+  DDIMScheduler: "ddim",
+  DPMSolverMultistepScheduler: "dpmpp-2m",
+  LCMScheduler: "lcm",
+  TCDScheduler: "tcd",
 };
 
 const PREDICTIONS: Readonly<Record<string, Prediction>> = { epsilon: "epsilon", v_prediction: "v", sample: "sample" };

@@ -29,6 +29,8 @@ export interface UnetArchitecture {
   readonly additionTimeEmbedDim: number;
   /** Width of pooled text and size embeddings together. */
   readonly additionInputDim: number;
+  /** Width of the embedded guidance scale, in U-Nets that were distilled to take it: 256 in lcm-sdxl. */
+  readonly timeCondDim: number | undefined;
   readonly linearProjection: boolean;
   /** [cos, sin] when true, [sin, cos] otherwise. */
   readonly flipSinToCos: boolean;

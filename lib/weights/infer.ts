@@ -65,7 +65,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     const count = countOf(weights, (i) => `${side}_blocks.${i}.resnets.0.conv1.weight`);
     return Array.from({ length: count }, (_, i) => block(`${side}_blocks.${i}`));
   };
-  const [inputChannels, inChannels] = wanted(weights, "conv_in.weight", 4);
+  const [, inChannels] = wanted(weights, "conv_in.weight", 4);
   const [outChannels] = wanted(weights, "conv_out.weight", 4);
   const [, additionInputDim] = wanted(weights, "add_embedding.linear_1.weight", 2);
   const context = weights.refs.find(({ key }) => key.endsWith(".attn2.to_k.weight"));
@@ -76,9 +76,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
   }
   const projection = weights.refs.find(({ key }) => key.endsWith(".proj_in.weight"));
   const down = blocks("down");
-  if (down.length === 0 || down[0].channels < 1 || inputChannels < 1) {
-    throw new RangeError(`Cannot tell the architecture of the unet: it has no "down_blocks".`);
-  }
+  if (down.length === 0) throw new RangeError(`Cannot tell the architecture of the unet: it has no "down_blocks".`);
   return {
     inChannels,
     outChannels,
@@ -91,6 +89,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     crossAttentionDim: context.shape[1],
     additionTimeEmbedDim: pooledDim === undefined ? 256 : (additionInputDim - pooledDim) / TIME_IDS,
     additionInputDim,
+    timeCondDim: weights.shape("time_embedding.cond_proj.weight")?.[1],
     linearProjection: projection?.shape.length === 2,
     flipSinToCos: true,
     freqShift: 0,

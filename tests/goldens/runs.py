@@ -48,6 +48,8 @@ def pocket():
 def tiny():
     record("run-tiny-deep.safetensors", open_pipeline(GOLDENS / "tiny-deep"), prompt="A neon fish!", seeds=[1, 2**63 - 1],
            steps=4, guidance=5, width=64, height=96)
+    record("run-tiny-sdxl.safetensors", open_pipeline(GOLDENS / "tiny-sdxl"), prompt="neon fish, snow", seeds=[11], steps=4,
+           guidance=4, width=64, height=64)
     record("run-tiny-sharded.safetensors", open_pipeline(GOLDENS / "tiny-sharded"), prompt="gold splashes", negative="snow",
            seeds=[7], steps=4, guidance=3.5, width=96, height=64)
     record("run-tiny-variant.safetensors", open_pipeline(GOLDENS / "tiny-variant", variant="fp16"), prompt="",

@@ -1,6 +1,6 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { notebookPaths, parseNotebook } from "./cells.ts";
-import { execute, faults } from "./execute.ts";
+import { execute, faults, formatted } from "./execute.ts";
 
 const code = (source: string) => ({
   cell_type: "code",
@@ -29,8 +29,10 @@ for (const path of await notebookPaths()) {
     deepEqual(faults(notebook, path), []);
   });
 
-  Deno.test(`${path} is committed with its outputs`, async () => {
-    deepEqual(faults(parseNotebook(await Deno.readTextFile(path), path), path), []);
+  Deno.test(`${path} is committed with its outputs, formatted`, async () => {
+    const json = await Deno.readTextFile(path);
+    deepEqual(faults(parseNotebook(json, path), path), []);
+    ok(await formatted(json) === json, `${path} is not formatted: deno task notebooks ${path}`);
   });
 }
 

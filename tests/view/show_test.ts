@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { inNumbers, progress, type ProgressState } from "../../lib/view/progress.ts";
+import { inNumbers, progress, type ProgressState, withProgress } from "../../lib/view/progress.ts";
 import { formatCell, isTable, tableHtml, tableText } from "../../lib/view/table.ts";
 import { formatBytes, formatMilliseconds } from "../../lib/view/step.ts";
 import { disc, sampleSteps, waves } from "./samples.ts";
@@ -89,16 +89,31 @@ Deno.test("progress tells steps done, elapsed, remaining and time per step", asy
   await bar.advance();
   clock += 1500;
   await bar.advance();
-  await bar.advance();
-  clock += 200_000;
+  clock += 99;
+  await bar.advance(); // too soon to draw again
+  clock += 199_901;
   await bar.advance();
   await bar.end();
   deepEqual(seen, [
     "0/4 · 0.00 s",
     "1/4 · 0.50 s · 1.5 s left · 0.50 s each",
     "2/4 · 2.0 s · 2.0 s left · 1.0 s each",
-    "3/4 · 2.0 s · 0.67 s left · 0.67 s each",
     "4/4 · 3 min 22 s · 50.5 s each",
     "4/4 · 3 min 22 s · 50.5 s each",
   ]);
+});
+
+Deno.test("withProgress passes the steps on, and ends its bar when the loop is left", async () => {
+  const [noise, first] = sampleSteps();
+  async function* run() {
+    yield first;
+    yield await Promise.resolve(noise);
+  }
+  const seen: string[] = [];
+  const draw = ({ done, total, ended }: ProgressState) => void seen.push(`${done}/${total}${ended ? " ended" : ""}`);
+  for await (const step of withProgress(run(), { draw, now: () => 0 })) {
+    equal(step, first);
+    break;
+  }
+  deepEqual(seen, ["0/4", "1/4 ended"]);
 });
