@@ -1,7 +1,7 @@
 /** What most likely makes two runs differ where they first do. Each guess is tested on the numbers where that can be. */
 
-import { batchNoise, torchGenerator } from "../tensor/random/mod.ts";
-import { formatShape, sizeOf, Tensor } from "../tensor/tensor.ts";
+import { noiseByHabit, type NoiseHabit } from "../tensor/random/habits.ts";
+import { formatShape, type Tensor } from "../tensor/tensor.ts";
 import type { Difference, Run } from "./compare.ts";
 import { SPACINGS } from "./contract.ts";
 import { scheduleOf } from "./schedule.ts";
@@ -27,38 +27,26 @@ export function causeOf(first: Difference, a: Run, b: Run): string {
   return ofStep(first, a, b);
 }
 
-type Draw = (seeds: readonly (number | bigint)[], batch: number, shape: readonly number[]) => Tensor;
-
-const eachOwn = (device: "cpu" | "cuda"): Draw => (seeds, _batch, shape) =>
-  batchNoise(seeds.map((seed) => torchGenerator(seed, { device })), shape).noise;
-
-const countedUp = (device: "cpu" | "cuda"): Draw => ([seed], batch, shape) =>
-  eachOwn(device)(Array.from({ length: batch }, (_, i) => BigInt(seed) + BigInt(i)), batch, shape);
-
-const wholeBatch = (device: "cpu" | "cuda"): Draw => ([seed], batch, shape) => {
-  const { values } = torchGenerator(seed, { device }).randn(batch * sizeOf(shape));
-  return new Tensor(values, [batch, ...shape]);
-};
-
-/** Ways in which tools draw the noise of a batch, tried on the seeds that either run tells. */
-const HABITS: readonly (readonly [name: string, draw: Draw])[] = [
-  ["torch's CPU generator, one per picture (diffusers with CPU generators)", eachOwn("cpu")],
-  ["torch's CUDA generator, one per picture (diffusers with CUDA generators)", eachOwn("cuda")],
-  ["torch's CPU generator, one for the whole batch (ComfyUI)", wholeBatch("cpu")],
-  ["torch's CUDA generator, one for the whole batch (diffusers with one CUDA generator)", wholeBatch("cuda")],
-  ["torch's CUDA generator, the seed counted up by one per picture (A1111)", countedUp("cuda")],
-  ["torch's CPU generator, the seed counted up by one per picture (A1111 set to CPU)", countedUp("cpu")],
+/** Who draws the noise of a batch so: tried on the seeds that either run tells. */
+const HABITS: readonly (readonly [name: string, habit: NoiseHabit, device: "cpu" | "cuda"])[] = [
+  ["torch's CPU generator, one per picture (diffusers with CPU generators)", "each-own", "cpu"],
+  ["torch's CUDA generator, one per picture (diffusers with CUDA generators)", "each-own", "cuda"],
+  ["torch's CPU generator, one for the whole batch (ComfyUI)", "one-stream", "cpu"],
+  ["torch's CUDA generator, one for the whole batch (diffusers with one CUDA generator)", "one-stream", "cuda"],
+  ["torch's CUDA generator, the seed counted up by one per picture (A1111)", "counted-up", "cuda"],
+  ["torch's CPU generator, the seed counted up by one per picture (A1111 set to CPU)", "counted-up", "cpu"],
 ];
 
 function ofNoise(x: Tensor, y: Tensor, a: Run, b: Run): string {
-  const seeds = [a.seeds, b.seeds].filter((seeds) => seeds !== undefined && seeds.length > 0);
   const [batch = 1, ...shape] = x.shape;
+  const told = [a.seeds ?? [], b.seeds ?? []].filter((seeds) => seeds.length > 0);
   const habitOf = (noise: Tensor) =>
-    HABITS.find(([, draw]) =>
-      seeds.some((seeds = []) => {
-        const drawn = draw(seeds, batch, shape);
-        return drawn.data.length === noise.data.length && relativeL2(drawn, noise) < 1e-3; // in half precision too
-      })
+    HABITS.find(([, habit, device]) =>
+      told.some((seeds) =>
+        (habit !== "each-own" || seeds.length === batch) &&
+        // In half precision too.
+        relativeL2(noiseByHabit(habit, seeds, shape, { batch, device }), noise) < 1e-3
+      )
     )?.[0];
   const [habitX, habitY] = [habitOf(x), habitOf(y)];
   if (habitX !== undefined && habitY !== undefined && habitX !== habitY) {
