@@ -10,7 +10,7 @@ import { buildClipText } from "../lib/graph/clip.ts";
 import { cpu } from "../lib/graph/lowering.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { buildVaeDecoder } from "../lib/graph/vae.ts";
-import { openFolder } from "../lib/weights/folder.ts";
+import { openCheckpoint } from "../lib/weights/open.ts";
 import { writeSyntheticFolder } from "../tests/synthetic.ts";
 import { report, spread, time } from "./harness.ts";
 
@@ -23,7 +23,7 @@ try {
   for (let round = 0; round < 5; round++) {
     times.push(
       await time(async () => {
-        const { unet, vae, textEncoder, textEncoder2 } = await openFolder(model);
+        const { unet, vae, textEncoder, textEncoder2 } = await openCheckpoint(model);
         const networks = [
           buildUnet(unet.architecture, unet.weights, cpu),
           buildVaeDecoder(vae.architecture, vae.weights, cpu),

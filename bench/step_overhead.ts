@@ -10,7 +10,7 @@ import { samplers } from "../lib/diffusion/mod.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { onnxRuntimeCpu } from "../lib/model/sessions/onnxruntime.ts";
 import { Tensor } from "../lib/tensor/tensor.ts";
-import { openFolder } from "../lib/weights/folder.ts";
+import { openCheckpoint } from "../lib/weights/open.ts";
 import { paired, report, spread, time } from "./harness.ts";
 
 const MODEL = "models/pocket/base";
@@ -20,7 +20,7 @@ const results: Record<string, unknown> = {};
 for (const guidance of [0, 5]) {
   await using model = await open(MODEL);
   const runtime = onnxRuntimeCpu();
-  const { unet } = await openFolder(MODEL);
+  const { unet } = await openCheckpoint(MODEL);
   const session = await runtime.load(buildUnet(unet.architecture, unet.weights, runtime.lowering));
   const start = await model.begin({ prompt: "sunflower, meadow", seed: 1, steps: 4, guidance });
   const { trajectory, conditioning } = start;

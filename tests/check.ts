@@ -1,5 +1,5 @@
 /**
- * `deno task check`: every module of the kit, and every notebook's code cells, type-checked.
+ * `deno task check`: every module of the kit, the README's examples, and every notebook's code cells, type-checked.
  * Deno checks neither notebooks nor their types when it runs them, so the cells are written out as a module first.
  */
 
@@ -21,9 +21,12 @@ export async function checkAll(): Promise<boolean> {
   const modules = await denoCheck(["."]);
   if (!modules.ok) console.error(modules.text);
 
+  const examples = await denoCheck(["--doc-only", "README.md"]);
+  if (!examples.ok) console.error(examples.text);
+
   const cells = await checkNotebooks(await notebookPaths());
   if (!cells.ok) console.error(cells.text);
-  return modules.ok && cells.ok;
+  return modules.ok && examples.ok && cells.ok;
 }
 
 /** Type-checks the code cells of notebooks. The text names notebook, cell and line of each error. */

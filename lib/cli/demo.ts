@@ -20,6 +20,7 @@ export const demo: Command = {
   about: "Compares the pocket base model with its 4-step student on three prompts, and writes the figures.",
   options: {
     out: { value: "FOLDER", about: "where the figures go; default figures" },
+    format: { value: "NAME", about: "png, webp; default png" },
     steps: { value: "N", about: "steps of the base model; default 50" },
   },
   examples: ["deno task demo"],
@@ -35,6 +36,7 @@ interface Row {
 async function run(args: Arguments): Promise<void> {
   const folder = args.text("out") ?? "figures";
   const steps = args.number("steps", "a whole number from 1", { whole: true, least: 1 }) ?? 50;
+  const format = args.oneOf("format", ["png", "webp"]) ?? "png";
   const began = performance.now();
   console.log(
     `Three of the article's prompts on the pocket models: the base in ${steps} guided steps, its student in 4.\n`,
@@ -46,7 +48,7 @@ async function run(args: Arguments): Promise<void> {
   const { tableText } = await import("../view/table.ts");
   const labels = [`base, ${steps} steps, guided`, "its student, 4 steps"];
 
-  const comparison = `${folder}/demo-comparison.png`;
+  const comparison = `${folder}/demo-comparison.${format}`;
   await grid([rows.map(({ base }) => base.image), rows.map(({ student }) => student.image)], {
     rows: labels,
     columns: rows.map(({ prompt }) => prompt),
@@ -55,7 +57,7 @@ async function run(args: Arguments): Promise<void> {
     cell: 208,
   }).save(comparison);
 
-  const inside = `${folder}/demo-steps.png`;
+  const inside = `${folder}/demo-steps.${format}`;
   await using model = await openStudent();
   const paths = rows.map(({ student }) => student.step.path.slice(1));
   await grid(paths, {

@@ -1,6 +1,6 @@
 /** `deno task generate`: one request, from the command line to a picture. */
 
-import { PREDICTIONS, recipes, type SamplerName, samplers, TIMESTEP_SPACINGS } from "../diffusion/mod.ts";
+import { PREDICTIONS, recipes, type SamplerName, SPACINGS } from "../diffusion/mod.ts";
 import type { Generated, Model } from "../model/model.ts";
 import type { OpenOptions } from "../model/open.ts";
 import type { Request } from "../model/request.ts";
@@ -8,7 +8,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
 import { outputFiles, wantWritable } from "./output.ts";
 
-const samplerNames = Object.keys(samplers).filter((name): name is SamplerName => name in samplers);
+/** The samplers that whole runs are held against diffusers with. */
+const samplerNames = ["euler", "euler-ancestral"] as const satisfies readonly SamplerName[];
 
 export const generate: Command = {
   name: "generate",
@@ -22,7 +23,7 @@ export const generate: Command = {
       about: `how the model wants to be run: ${Object.keys(recipes).join(", ")};\ndefault base`,
     },
     sampler: { value: "NAME", about: `${samplerNames.join(", ")}; overrides the recipe, as the next four do` },
-    spacing: { value: "NAME", about: TIMESTEP_SPACINGS.join(", ") },
+    spacing: { value: "NAME", about: SPACINGS.join(", ") },
     prediction: { value: "NAME", about: `what the network's output means: ${PREDICTIONS.join(", ")}` },
     steps: { value: "N", about: "denoising steps" },
     guidance: { value: "G", about: "guidance scale; 0 and 1 run the prompt alone" },
@@ -133,7 +134,7 @@ async function requestOf(args: Arguments): Promise<Request> {
     noise: noise === undefined ? undefined : await readNoise(noise),
     recipe: args.oneOf("recipe", Object.keys(recipes)),
     sampler: args.oneOf("sampler", samplerNames),
-    spacing: args.oneOf("spacing", TIMESTEP_SPACINGS),
+    spacing: args.oneOf("spacing", SPACINGS),
     prediction: args.oneOf("prediction", PREDICTIONS),
     steps: args.number("steps", "a whole number from 1", { whole: true, least: 1 }),
     guidance: args.number("guidance", "a number from 0", { least: 0 }),
@@ -171,16 +172,12 @@ async function readNoise(path: string): Promise<Tensor> {
 
 async function generateWithProgress(model: Model, request: Request): Promise<Generated> {
   const { progress } = await import("../view/progress.ts");
-  let bar: Awaited<ReturnType<typeof progress>> | undefined;
+  const recipe = request.recipe ?? "base";
+  const bar = await progress({ label: recipe, total: request.steps ?? recipes[recipe].steps });
   try {
-    return await model.generate(request, {
-      onStep: async ({ count }) => {
-        bar ??= await progress({ label: request.recipe ?? "base", total: count });
-        await bar.advance();
-      },
-    });
+    return await model.generate(request, { onStep: () => void bar.advance() });
   } finally {
-    await bar?.end();
+    await bar.end();
   }
 }
 

@@ -10,13 +10,38 @@ export type Prediction = typeof PREDICTIONS[number];
 export const TIMESTEP_SPACINGS = ["leading", "trailing", "linspace"] as const;
 export type TimestepSpacing = typeof TIMESTEP_SPACINGS[number];
 
-/** How the timesteps are picked from the 1,000 of the training. */
-export type Spacing = TimestepSpacing;
+/**
+ * How the timesteps are picked from the 1,000 of the training: diffusers' three; what LCM and TCD were distilled on; the
+ * ten of Align Your Steps (arXiv 2404.14507); and ComfyUI's schedulers by their names there.
+ */
+export const SPACINGS = [
+  ...TIMESTEP_SPACINGS,
+  "lcm",
+  "ays",
+  "sgm-uniform",
+  "normal",
+  "simple",
+  "ddim-uniform",
+  "comfy-karras",
+  "sd-turbo",
+] as const;
+export type Spacing = typeof SPACINGS[number];
 
 /** diffusers' ways to lay out sigmas anew between the first and the last that the spacing gave. */
-export type Ramp = "karras" | "exponential" | "beta";
+export const RAMPS = ["karras", "exponential", "beta"] as const;
+export type Ramp = typeof RAMPS[number];
 
-export type SamplerName = "euler";
+export const SAMPLER_NAMES = [
+  "euler",
+  "euler-ancestral",
+  "heun",
+  "ddim",
+  "dpmpp-2m",
+  "dpmpp-2m-sde",
+  "lcm",
+  "tcd",
+] as const;
+export type SamplerName = typeof SAMPLER_NAMES[number];
 
 /**
  * What x is made of. Variance exploding: x0 + σ·noise. Variance preserving: √ᾱ·x0 + √(1 − ᾱ)·noise, the same
@@ -28,7 +53,7 @@ export type Space = "exploding" | "preserving";
 export interface Schedule {
   /** `[n]`, descending, of the 1,000 of the training; fractional in some spacings. */
   readonly timesteps: readonly number[];
-  /** `[n + 1]`, descending; ends in 0, or in the lowest level of the training where the sampler or the model says so. */
+  /** `[n + 1]`, descending (Heun's hold each level twice); ends in 0, or in the lowest level of the training where the sampler or the model says so. */
   readonly sigmas: readonly number[];
   /** What unit normal noise is multiplied by to become the first latent: diffusers' `init_noise_sigma`. */
   readonly initNoiseSigma: number;
@@ -73,4 +98,12 @@ export interface Trajectory {
   readonly schedule: Schedule;
   /** Above 1, classifier-free guidance runs; 0 and 1 mean none. */
   readonly guidance: number;
+  /** The scale that the U-Net itself takes as an input, where it was distilled so; `guidance` is 0 then. */
+  readonly embeddedGuidance?: number;
+  /** How much of the contrast that guidance adds is taken back, 0 … 1. Left out: nothing. */
+  readonly guidanceRescale?: number;
+  /** Noise levels between which guidance runs. Left out: all. */
+  readonly guidanceInterval?: { readonly from: number; readonly to: number };
+  /** How much noise comes back, for samplers with a choice. Left out: the sampler's own. */
+  readonly eta?: number;
 }

@@ -1,6 +1,6 @@
 /** The mathematics of few steps. Pure: no I/O, no ONNX. */
 
-export { PREDICTIONS, TIMESTEP_SPACINGS } from "./contract.ts";
+export { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS, TIMESTEP_SPACINGS } from "./contract.ts";
 export type {
   Prediction,
   Ramp,
@@ -13,10 +13,12 @@ export type {
   TimestepSpacing,
   Trajectory,
 } from "./contract.ts";
-export { guided, usesGuidance } from "./guidance.ts";
+export { guidanceAt, guidanceEmbedding, guided, usesGuidance } from "./guidance.ts";
+export { type MicroConditioning, timeIds } from "./micro_conditioning.ts";
+export { inpainted, noised } from "./picture.ts";
 export { plan, type PlanOptions } from "./plan.ts";
-export { denoised } from "./prediction.ts";
-export { type Recipe, recipes } from "./recipes.ts";
-export { samplers } from "./samplers/mod.ts";
+export { denoised, epsilonOf, velocityOf, x0Of } from "./prediction.ts";
+export { type Range, type Recipe, recipes } from "./recipes.ts";
+export { inSpace, samplers } from "./samplers/mod.ts";
 export { scheduleOf, type ScheduleOptions } from "./schedule.ts";
 export { type SchedulerConfig, SDXL_SCHEDULER } from "./scheduler_config.ts";

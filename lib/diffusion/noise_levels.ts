@@ -24,7 +24,28 @@ export function noiseLevels(config: SchedulerConfig): NoiseLevels {
   const alphasCumprod = cumulativeProduct(betas.map((beta) => 1 - beta));
   // diffusers' smallest ᾱ: with 0 the first sigma would be infinite. 2⁻²⁴ is the smallest fp16.
   if (config.rescaleBetasZeroSnr) alphasCumprod[alphasCumprod.length - 1] = 2 ** -24;
-  return { alphasCumprod, sigmas: alphasCumprod.map((alpha) => Math.sqrt(f32(f32(1 - alpha) / alpha))) };
+  const sigmas = alphasCumprod.map((alpha) => Math.sqrt(f32(f32(1 - alpha) / alpha)));
+  // torch's square root rounds this one up. One ulp here would move the next latent by 4e-5 of its size.
+  if (config.rescaleBetasZeroSnr) sigmas[sigmas.length - 1] = 2 ** 12;
+  return { alphasCumprod, sigmas };
+}
+
+/** The same in double, rounded once at the end, as ComfyUI has it. Zero terminal SNR: as above, there is only one way. */
+export function noiseLevelsInDouble(config: SchedulerConfig): NoiseLevels {
+  const { betaStart, betaEnd, trainTimesteps, betaSchedule } = config;
+  if (config.rescaleBetasZeroSnr || config.trainedBetas || betaSchedule === "squaredcos_cap_v2") {
+    return noiseLevels(config);
+  }
+  const root = betaSchedule === "scaled_linear" ? Math.sqrt : (beta: number) => beta;
+  const square = betaSchedule === "scaled_linear" ? (beta: number) => beta * beta : (beta: number) => beta;
+  const [from, to] = [root(betaStart), root(betaEnd)];
+  let product = 1;
+  const alphasCumprod = Float64Array.from({ length: trainTimesteps }, (_, t) => {
+    const step = (to - from) / (trainTimesteps - 1);
+    return product *= 1 - square(t < trainTimesteps / 2 ? from + step * t : to - step * (trainTimesteps - 1 - t));
+  });
+  const sigmas = Float32Array.from(alphasCumprod, (alpha) => Math.sqrt((1 - alpha) / alpha));
+  return { alphasCumprod: new Float32Array(alphasCumprod), sigmas };
 }
 
 /** σ at any timestep, fractional too: linear between its neighbours, constant beyond the ends, as `numpy.interp`. */
@@ -39,7 +60,7 @@ export function sigmaAt(sigmas: Float32Array, timestep: number): number {
 export function timestepAt(sigmas: Float32Array, sigma: number): number {
   const above = sigmas.findIndex((value) => value > sigma);
   const low = Math.min(Math.max((above === -1 ? sigmas.length : above) - 1, 0), sigmas.length - 2);
-  const [from, to] = [Math.log(sigmas[low]), Math.log(sigmas[low + 1])];
+  const [from, to] = [f32(Math.log(sigmas[low])), f32(Math.log(sigmas[low + 1]))];
   const w = (Math.log(Math.max(sigma, 1e-10)) - from) / (to - from);
   return low + Math.min(Math.max(w, 0), 1);
 }

@@ -1,7 +1,7 @@
 /** A request becomes a trajectory: the recipe's choices, the request's own on top, and a guard against misuse. */
 
-import type { Prediction, SamplerName, Spacing, Trajectory } from "./contract.ts";
-import { type Recipe, recipes } from "./recipes.ts";
+import type { Prediction, Ramp, SamplerName, Schedule, Spacing, Trajectory } from "./contract.ts";
+import { type Range, type Recipe, recipes } from "./recipes.ts";
 import { scheduleOf } from "./schedule.ts";
 import { type SchedulerConfig, SDXL_SCHEDULER } from "./scheduler_config.ts";
 
@@ -11,9 +11,22 @@ export interface PlanOptions {
   readonly recipe?: string;
   readonly sampler?: SamplerName;
   readonly spacing?: Spacing;
+  readonly ramp?: Ramp;
   readonly prediction?: Prediction;
   readonly steps?: number;
+  /** The timesteps themselves, descending; in place of `steps` and `spacing`. */
+  readonly timesteps?: readonly number[];
+  /** The noise levels themselves, descending to 0; in place of `steps` and `spacing`. */
+  readonly sigmas?: readonly number[];
   readonly guidance?: number;
+  /** How much of the guided output's contrast is taken back to the prompt's own, 0 … 1. Default 0. */
+  readonly guidanceRescale?: number;
+  /** Guides only at noise levels between the two. Default: at all. */
+  readonly guidanceInterval?: { readonly from: number; readonly to: number };
+  /** How much noise comes back, for samplers with a choice (ddim, tcd). Default: the recipe's, or the sampler's own. */
+  readonly eta?: number;
+  /** For a start from a picture: the share of the steps that is taken, 0 … 1. Default 1. */
+  readonly strength?: number;
   /** Runs what the weights were not made for. */
   readonly unguarded?: boolean;
 }
@@ -26,20 +39,80 @@ export interface PlanOptions {
 export function plan(options: PlanOptions = {}, config: SchedulerConfig = SDXL_SCHEDULER): Trajectory {
   const { recipe: name = "base", unguarded = false } = options;
   const recipe = recipeNamed(name);
-  const steps = options.steps ?? recipe.steps;
-  if (!unguarded) guard(name, recipe, options);
-  const guidance = options.guidance ?? recipe.guidance;
+  const { steps: asked = stepsGiven(options), spacing, guidance = recipe.guidance } = options;
+  if (!unguarded) guard(name, recipe, { ...options, steps: asked });
+  wantNumbers(options, guidance);
+  const sampler = options.sampler ?? recipe.sampler ?? config.sampler;
+  const eta = options.eta ?? recipe.eta;
+  const steps = asked ?? recipe.steps;
+  // The recipe's own timesteps stand for its steps: asking for others, or for a spacing, replaces them.
+  const own = spacing === undefined && steps === recipe.steps ? recipe.timesteps : undefined;
+  const whole = scheduleOf(config, {
+    ...options,
+    sampler,
+    eta,
+    steps,
+    spacing: spacing ?? recipe.spacing,
+    timesteps: options.timesteps ?? (options.sigmas ? undefined : own),
+  });
+  const embedded = recipe.guidanceInput === "embedding";
+  return {
+    recipe: name,
+    sampler,
+    prediction: options.prediction ?? recipe.prediction ?? config.prediction,
+    schedule: lastShare(whole, options.strength, sampler),
+    guidance: embedded ? 0 : guidance,
+    ...(embedded && { embeddedGuidance: guidance }),
+    ...(options.guidanceRescale !== undefined && { guidanceRescale: options.guidanceRescale }),
+    ...(options.guidanceInterval && { guidanceInterval: options.guidanceInterval }),
+    ...(eta !== undefined && { eta }),
+  };
+}
+
+function stepsGiven({ timesteps, sigmas }: PlanOptions): number | undefined {
+  return timesteps?.length ?? (sigmas && sigmas.length - 1);
+}
+
+/**
+ * The last ⌊steps · strength⌋ steps, as diffusers takes them for a start from a picture. Heun's go by pairs.
+ * @throws RangeError when none is left, with the least strength that leaves one
+ */
+function lastShare(schedule: Schedule, strength: number | undefined, sampler: SamplerName): Schedule {
+  if (strength === undefined) return schedule;
+  const order = sampler === "heun" ? 2 : 1;
+  const steps = Math.ceil(schedule.timesteps.length / order);
+  const kept = Math.floor(steps * strength);
+  if (!(strength >= 0 && strength <= 1) || kept < 1) {
+    throw new RangeError(
+      `Cannot start from a picture with strength ${strength} in ${steps} ${steps === 1 ? "step" : "steps"}: ` +
+        `that leaves no step to take. Allowed: ${
+          steps === 1 ? "1" : `${ceilTo(1 / steps, 1000)} to 1`
+        }, or more steps.`,
+    );
+  }
+  const start = (steps - kept) * order;
+  return {
+    timesteps: schedule.timesteps.slice(start),
+    sigmas: schedule.sigmas.slice(start),
+    initNoiseSigma: schedule.initNoiseSigma,
+    ...(schedule.landings && { landings: schedule.landings.slice(start) }),
+  };
+}
+
+function ceilTo(value: number, parts: number): number {
+  return Math.ceil(value * parts) / parts;
+}
+
+function wantNumbers({ guidanceRescale = 0, eta = 0 }: PlanOptions, guidance: number): void {
   if (!Number.isFinite(guidance)) {
     throw new RangeError(`Cannot guide by ${guidance}: wanted is a finite number, 0 or 1 for no guidance.`);
   }
-  const spacing = options.spacing ?? recipe.spacing ?? config.spacing;
-  return {
-    recipe: name,
-    sampler: options.sampler ?? recipe.sampler ?? config.sampler,
-    prediction: options.prediction ?? recipe.prediction ?? config.prediction,
-    schedule: scheduleOf(config, { steps, spacing }),
-    guidance,
-  };
+  if (!(guidanceRescale >= 0 && guidanceRescale <= 1)) {
+    throw new RangeError(`Cannot rescale guidance by ${guidanceRescale}: wanted is 0, not at all, to 1.`);
+  }
+  if (!(eta >= 0 && eta <= 1)) {
+    throw new RangeError(`Cannot run with eta ${eta}: wanted is 0, no noise, to 1, as much as possible.`);
+  }
 }
 
 function recipeNamed(name: string): Recipe {
@@ -55,23 +128,34 @@ function guard(name: string, { allowed, why }: Recipe, options: PlanOptions): vo
   const refuse = (what: string, reason: string, wanted: string): never => {
     throw new RangeError(`Cannot run ${name} ${what}: ${reason} Allowed: ${wanted} (or pass unguarded to try anyway).`);
   };
-  if (steps !== undefined && allowed.steps && !allowed.steps.includes(steps)) {
-    const made = orList(allowed.steps);
+  if (steps !== undefined && allowed.steps && !allows(allowed.steps, steps)) {
+    const made = spell(allowed.steps);
     refuse(`for ${steps} ${steps === 1 ? "step" : "steps"}`, `it was distilled for ${made}.`, made);
   }
-  if (guidance !== undefined && allowed.guidance !== undefined && guidance > allowed.guidance) {
-    refuse(`with guidance ${guidance}`, "guidance is already in its weights.", `0 to ${allowed.guidance}`);
+  if (guidance !== undefined && allowed.guidance && !allows(allowed.guidance, guidance)) {
+    refuse(`with guidance ${guidance}`, why, spell(allowed.guidance));
   }
   if (spacing !== undefined && allowed.spacing && !allowed.spacing.includes(spacing)) {
-    refuse(`on ${spacing} spacing`, why, orList(allowed.spacing));
+    refuse(`on ${spacing} spacing`, why, spell(allowed.spacing) || "its own timesteps");
   }
   if (prediction !== undefined && allowed.prediction && !allowed.prediction.includes(prediction)) {
-    refuse(`with prediction ${prediction}`, why, orList(allowed.prediction));
+    refuse(`with prediction ${prediction}`, why, spell(allowed.prediction));
   }
 }
 
-/** "1, 2 or 4" */
-function orList(values: readonly (string | number)[]): string {
-  const last = values.at(-1);
-  return values.length < 2 ? `${last}` : `${values.slice(0, -1).join(", ")} or ${last}`;
+type Allowed = readonly (number | string)[] | Range;
+
+function isRange(allowed: Allowed): allowed is Range {
+  return "from" in allowed;
+}
+
+function allows(allowed: Allowed, value: number): boolean {
+  return isRange(allowed) ? value >= allowed.from && value <= allowed.to : allowed.includes(value);
+}
+
+/** "1, 2 or 4", "2 to 8" */
+function spell(allowed: Allowed): string {
+  if (isRange(allowed)) return `${allowed.from} to ${allowed.to}`;
+  const last = allowed.at(-1) ?? "";
+  return allowed.length < 2 ? `${last}` : `${allowed.slice(0, -1).join(", ")} or ${last}`;
 }

@@ -21,6 +21,24 @@ export function linspace(steps: number, trainTimesteps: number): number[] {
   return descending(steps, (i) => Math.fround(i === steps - 1 && steps > 1 ? trainTimesteps - 1 : i * step));
 }
 
+/** LCM's distillation took every `trainTimesteps / origin`-th timestep; a run picks evenly among those, from the top. */
+export function lcmSpacing(steps: number, trainTimesteps: number, origin = LCM_ORIGIN_STEPS): number[] {
+  if (steps > origin) {
+    throw new RangeError(
+      `Cannot make lcm spacing of ${steps} steps: it picks from the ${origin} that the model was distilled on. ` +
+        `Allowed: 1 to ${origin}, or another spacing.`,
+    );
+  }
+  const k = Math.floor(trainTimesteps / origin);
+  return Array.from({ length: steps }, (_, i) => (origin - Math.floor(i * (origin / steps))) * k - 1);
+}
+
+/** `original_inference_steps` of diffusers' LCMScheduler and TCDScheduler. */
+const LCM_ORIGIN_STEPS = 50;
+
+/** Align Your Steps: Sabour et al. 2024 (arXiv 2404.14507), the ten for SDXL; diffusers' `AysSchedules`. */
+export const ALIGN_YOUR_STEPS = [999, 845, 730, 587, 443, 310, 193, 116, 53, 13] as const;
+
 function descending(steps: number, at: (i: number) => number): number[] {
   return Array.from({ length: steps }, (_, i) => at(steps - 1 - i));
 }

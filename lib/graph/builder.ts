@@ -15,7 +15,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { parse, relative, sep } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
-import type { DType, WeightRef, WeightSource } from "../weights/weights.ts";
+import { type DType, shapeOf, type WeightRef, type WeightSource } from "../weights/weights.ts";
 import type { Lowering } from "./lowering.ts";
 import {
   AttributeProto_AttributeType as AttributeType,
@@ -179,22 +179,10 @@ export class Graph {
     return ref.key;
   }
 
-  /** A weight widened to float32. Runtimes fold this at load, so it costs no time in a step. */
-  cast(weight: string): string {
-    const name = `${weight}/Cast`;
-    if (!this.#names.has(name)) {
-      this.#names.add(name);
-      this.#nodes.push(
-        create(NodeProtoSchema, {
-          name,
-          opType: "Cast",
-          input: [weight],
-          output: [name],
-          attribute: [attribute("to", DataType.FLOAT)],
-        }),
-      );
-    }
-    return name;
+  /** An operator on a weight alone, which runtimes carry out at load: it costs no time in a step. */
+  fold(weight: string, opType: string, attributes: Attributes): string {
+    const name = `${weight}/${opType}`;
+    return this.#names.has(name) ? name : this.node(weight, opType, [weight], attributes, {})[0];
   }
 
   /** A constant of the graph itself. Equal constants are stored once. */
@@ -272,11 +260,12 @@ export class Scope {
     return this.float32(this.find(name, shape));
   }
 
-  /** A stored tensor in float32. */
+  /** A stored tensor in float32, the right way round. Runtimes fold both conversions at load. */
   float32(ref: WeightRef): Value {
-    const name = this.graph.external(ref);
-    const channels = ref.shape[0];
-    return { name: ref.dtype === "F32" ? name : this.graph.cast(name), channels };
+    let name = this.graph.external(ref);
+    if (ref.dtype !== "F32") name = this.graph.fold(name, "Cast", { to: DataType.FLOAT });
+    if (ref.transposed) name = this.graph.fold(name, "Transpose", { perm: [1, 0] });
+    return { name, channels: shapeOf(ref)[0] };
   }
 
   /** A value of any number type, converted. */

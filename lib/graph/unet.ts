@@ -35,7 +35,8 @@ interface Conditioning {
  * Builds the graph of a U-Net.
  *
  * Inputs: `sample` `[batch, 4, height/8, width/8]`, `timestep` `[batch]`, `encoder_hidden_states`
- * `[batch, 77, crossAttentionDim]`, `text_embeds` `[batch, pooled]`, `time_ids` `[batch, 6]`.
+ * `[batch, 77, crossAttentionDim]`, `text_embeds` `[batch, pooled]`, `time_ids` `[batch, 6]`; where the guidance scale
+ * is an input, `timestep_cond` `[batch, timeCondDim]`.
  * Output: `out_sample`, of `sample`'s shape. The names are those of diffusers' own ONNX exports.
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
@@ -78,8 +79,13 @@ export function buildUnet(unet: UnetArchitecture, weights: WeightSource, lowerin
 function timeEmbedding(g: Scope, unet: UnetArchitecture, timestep: Value, textEmbeds: Value, timeIds: Value): Value {
   const width = unet.down[0].channels;
   const embedded = 4 * width;
-  const t = sinusoidal(g.at("time_proj"), timestep, width, unet);
-  const time = embedMlp(g.at("time_embedding"), g.at("time_proj").reshape(t, [-1, width], width), embedded);
+  const at = g.at("time_embedding");
+  let t = g.at("time_proj").reshape(sinusoidal(g.at("time_proj"), timestep, width, unet), [-1, width], width);
+  if (unet.timeCondDim !== undefined) {
+    const scale = g.graph.input("timestep_cond", "float32", ["batch", unet.timeCondDim], unet.timeCondDim);
+    t = at.add(t, linear(at.at("cond_proj"), scale, width, { bias: false }));
+  }
+  const time = embedMlp(at, t, embedded);
 
   const sizes = sinusoidal(g.at("add_time_proj"), timeIds, unet.additionTimeEmbedDim, unet);
   const sizeDim = TIME_IDS * unet.additionTimeEmbedDim;
@@ -90,7 +96,6 @@ function timeEmbedding(g: Scope, unet: UnetArchitecture, timestep: Value, textEm
     embedded,
   );
 
-  const at = g.at("time_embedding");
   return silu(at, at.add(time, addition));
 }
 
@@ -128,12 +133,16 @@ function downBlock(g: Scope, x: Value, block: UnetBlock, conditioning: Condition
   return x;
 }
 
-/** diffusers' `UNetMidBlock2DCrossAttn`; without attention, `UNetMidBlock2D`. */
+/** diffusers' `UNetMidBlock2DCrossAttn`: resnets with transformers between; without any, `UNetMidBlock2D`. */
 function midBlock(g: Scope, x: Value, conditioning: Conditioning): Value {
-  const { transformer, heads } = conditioning.unet.mid;
+  const { mid } = conditioning.unet;
+  if (mid === undefined) return x;
   x = resnet(g.at("resnets").at(0), x, x.channels, conditioning);
-  x = attend(g.at("attentions").at(0), x, transformer, heads, conditioning);
-  return resnet(g.at("resnets").at(1), x, x.channels, conditioning);
+  mid.transformers.forEach((depth, i) => {
+    x = attend(g.at("attentions").at(i), x, depth, mid.heads, conditioning);
+    x = resnet(g.at("resnets").at(i + 1), x, x.channels, conditioning);
+  });
+  return x;
 }
 
 /** diffusers' `UpBlock2D` and `CrossAttnUpBlock2D`. Takes the skips back, newest first. */

@@ -17,7 +17,7 @@ export interface Cost {
 
 /** Where a step stands, as samplers want it. */
 export function samplerState({ latent, index, trajectory, history }: Step): SamplerState {
-  return { x: latent, index, schedule: trajectory.schedule, history };
+  return { x: latent, index, schedule: trajectory.schedule, history, eta: trajectory.eta };
 }
 
 /**

@@ -87,6 +87,16 @@ export class Conditioning {
     return this.guided ? this.pooled.slice(0, this.batch) : undefined;
   }
 
+  /** What the network is given: everything, or only the prompt's half where a step is not guided. */
+  rows(guided: boolean): Pick<Conditioning, "context" | "pooled" | "timeIds"> {
+    if (guided === this.guided) return this;
+    return {
+      context: this.promptEmbeds,
+      pooled: this.pooledPromptEmbeds,
+      timeIds: this.#conditional(this.timeIds),
+    };
+  }
+
   #conditional(rows: Tensor): Tensor {
     return this.guided ? rows.slice(this.batch, 2 * this.batch) : rows;
   }

@@ -1,12 +1,23 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
-import { guided, plan, samplers, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
+import { setImmediate } from "node:timers";
+import {
+  guidanceAt,
+  guidanceEmbedding,
+  guided,
+  inSpace,
+  plan,
+  samplers,
+  type SchedulerConfig,
+  type Trajectory,
+  usesGuidance,
+} from "../diffusion/mod.ts";
 import { buildUnet } from "../graph/unet.ts";
 import { buildVaeDecoder } from "../graph/vae.ts";
 import { readMemory } from "../measure/memory.ts";
 import { initialNoise } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint } from "../weights/folder.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, wantUnfinished } from "./advance.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { seedsOf } from "./request.ts";
@@ -25,7 +36,18 @@ export interface RunOptions {
 
 /** What of a request may change from one step to the next. The schedule may not: the latent stands on it. */
 export type Overrides =
-  & Pick<Request, "prompt" | "negative" | "sampler" | "prediction" | "guidance" | "unguarded">
+  & Pick<
+    Request,
+    | "prompt"
+    | "negative"
+    | "sampler"
+    | "prediction"
+    | "guidance"
+    | "guidanceRescale"
+    | "guidanceInterval"
+    | "eta"
+    | "unguarded"
+  >
   & RunOptions;
 
 export interface ModelOptions {
@@ -45,6 +67,9 @@ export interface Generated {
   /** Milliseconds of wall time. */
   readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
 }
+
+/** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Latents that hold no picture: what decoding or stepping refuses, rather than drawing black. */
 function wantFinite(tensor: Tensor, what: string): void {
@@ -117,6 +142,7 @@ export class Model {
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
     const { signal, ...changes } = overrides;
+    if (signal) await turn();
     signal?.throwIfAborted();
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
@@ -211,7 +237,10 @@ export class Model {
     const { conditioning, trajectory, latent, index } = step;
     const { timesteps, sigmas } = trajectory.schedule;
     const input = samplers[trajectory.sampler].scaleInput(latent, sigmas[index]);
-    const sample = conditioning.guided ? Tensor.concat([input, input]) : input;
+    const scale = guidanceAt(trajectory, index);
+    const guides = conditioning.guided && usesGuidance(scale);
+    const sample = guides ? Tensor.concat([input, input]) : input;
+    const { context, pooled, timeIds } = conditioning.rows(guides);
     const rows = sample.shape[0];
     const { unet } = this.checkpoint;
     const build = () => buildUnet(unet.architecture, unet.weights, this.runtime.lowering);
@@ -221,9 +250,10 @@ export class Model {
       const result = await session.run({
         sample,
         timestep: Tensor.of(Array.from({ length: rows }, () => timesteps[index])),
-        encoder_hidden_states: conditioning.context,
-        text_embeds: conditioning.pooled,
-        time_ids: conditioning.timeIds,
+        encoder_hidden_states: context,
+        text_embeds: pooled,
+        time_ids: timeIds,
+        ...this.#embeddedGuidance(trajectory, rows),
       });
       milliseconds = performance.now() - started;
       return result;
@@ -232,8 +262,16 @@ export class Model {
     if (raw === undefined) throw new Error("Cannot take the step: the U-Net's graph gave no out_sample.");
     wantFinite(raw, `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`);
     const half = rows / 2;
-    const output = conditioning.guided ? guided(raw.slice(0, half), raw.slice(half, rows), trajectory.guidance) : raw;
+    const output = guides ? guided(raw.slice(0, half), raw.slice(half, rows), scale, trajectory.guidanceRescale) : raw;
     return { output, unet: milliseconds };
+  }
+
+  /** U-Nets that were distilled with guidance take its scale as an input, and need no unconditional half. */
+  #embeddedGuidance({ embeddedGuidance, guidance }: Trajectory, rows: number): { readonly timestep_cond?: Tensor } {
+    const { timeCondDim } = this.checkpoint.unet.architecture;
+    if (timeCondDim === undefined) return {};
+    const embedding = guidanceEmbedding(embeddedGuidance ?? guidance, timeCondDim);
+    return { timestep_cond: Tensor.concat(Array<Tensor>(rows).fill(embedding)) };
   }
 
   /** The same place in the run under another request: a new plan, the schedule kept. */
@@ -242,13 +280,18 @@ export class Model {
     const trajectory = { ...plan(request, this.#scheduler), schedule: step.trajectory.schedule };
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
-    return step.with({ request, trajectory, conditioning });
+    const [from, to] = [step.trajectory.sampler, trajectory.sampler].map((name) => samplers[name].space);
+    const latent = inSpace(step.latent, from, to, step.sigmaNext);
+    // What one sampler remembers means nothing to another.
+    const history = step.trajectory.sampler === trajectory.sampler ? step.history : [];
+    return step.with({ request, trajectory, conditioning, latent, history });
   }
 
   async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
     const size = request.size ?? this.defaultSize;
     const { prompt, negative } = request;
-    if (!usesGuidance(guidance)) {
+    const embeds = this.checkpoint.unet.architecture.timeCondDim !== undefined;
+    if (!usesGuidance(guidance) || embeds) {
       const [positive] = await this.#text.encode([prompt]);
       return Conditioning.ofTexts(batch, size, positive);
     }

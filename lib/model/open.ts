@@ -1,16 +1,12 @@
 /** Opens a checkpoint as it was published. */
 
-import { openFolder } from "../weights/folder.ts";
+import { type CheckpointOptions, openCheckpoint } from "../weights/open.ts";
 import { Model } from "./model.ts";
 import { readScheduler } from "./scheduler.ts";
 import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
 import type { MemoryMode } from "./stage.ts";
 
-export interface OpenOptions {
-  /** A .safetensors file that replaces the U-Net, such as `sdxl_lightning_4step_unet.safetensors`. */
-  readonly unet?: string;
-  /** A .safetensors file that replaces the VAE. */
-  readonly vae?: string;
+export interface OpenOptions extends CheckpointOptions {
   /** Where to compute. Default "cpu". */
   readonly device?: "cpu";
   /** What to compute in, whatever the file holds. Default "fp32". */
@@ -27,14 +23,14 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a diffusers folder of SDXL: headers and configs are read, no tensor is touched and nothing is loaded yet.
+ * Opens SDXL as it was published: headers and configs are read, no tensor is touched and nothing is loaded yet.
  *
- * @param path the folder of `model_index.json`
+ * @param path a diffusers folder, or a single-file checkpoint under the original or diffusers' names
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
-  const { unet, vae, memory = "fast", threads, warn = console.warn } = options;
-  const checkpoint = await openFolder(path, { unet, vae });
-  const scheduler = await readScheduler(checkpoint.schedulerConfig, warn);
+  const { unet, vae, tokenizer, memory = "fast", threads, warn = console.warn } = options;
+  const checkpoint = await openCheckpoint(path, { unet, vae, tokenizer });
+  const scheduler = await readScheduler(checkpoint, warn);
   return new Model({ checkpoint, runtime: onnxRuntimeCpu({ threads }), scheduler, memory, warn });
 }

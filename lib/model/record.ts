@@ -11,7 +11,7 @@ import * as v from "valibot";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { VERSION } from "../version.ts";
 import { sha256 } from "../weights/digest.ts";
-import type { Checkpoint } from "../weights/folder.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
 import type { Model } from "./model.ts";
 import type { Request } from "./request.ts";

@@ -1,9 +1,10 @@
 /** What is asked of a model: everything that, with the weights, decides the picture. */
 
-import type { Prediction, SamplerName, Spacing } from "../diffusion/mod.ts";
+import type { PlanOptions } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-export interface Request {
+/** Recipe, sampler, schedule and guidance are `PlanOptions`; a field given here overrides the recipe where it allows. */
+export interface Request extends Omit<PlanOptions, "strength"> {
   /** The text to draw. An empty prompt is allowed: it asks for a picture of anything. */
   readonly prompt: string;
   /**
@@ -17,19 +18,8 @@ export interface Request {
   readonly rng?: "cpu" | "cuda";
   /** Unit normal noise `[batch, 4, height/8, width/8]`, used in place of the seed. */
   readonly noise?: Tensor;
-  /** Name of a recipe; the fields below override it where it allows. Default "base". */
-  readonly recipe?: string;
-  readonly sampler?: SamplerName;
-  readonly spacing?: Spacing;
-  readonly prediction?: Prediction;
-  /** Denoising steps, at least 1. */
-  readonly steps?: number;
-  /** Guidance scale; 0 and 1 both run without classifier-free guidance, as in diffusers. */
-  readonly guidance?: number;
   /** Picture size in pixels, each a multiple of 8. Default: what the model was made for. */
   readonly size?: { readonly width: number; readonly height: number };
-  /** Lifts the recipe's guards: runs what the weights were not made for. */
-  readonly unguarded?: boolean;
 }
 
 /** The seeds of the batch, one a picture. @throws RangeError when the list is empty. */

@@ -1,14 +1,9 @@
 /** Requests in files. */
 
 import * as v from "valibot";
-import { PREDICTIONS, type SamplerName, samplers, TIMESTEP_SPACINGS } from "../diffusion/mod.ts";
+import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Request, seedsOf } from "./request.ts";
-
-const samplerName = v.custom<SamplerName>(
-  (name) => typeof name === "string" && Object.hasOwn(samplers, name),
-  `unknown sampler; known are ${Object.keys(samplers).join(", ")}`,
-);
 
 /** A request as JSON: seeds as text, as JSON has no 64-bit numbers; noise is a tensor and stands elsewhere. */
 export const requestSchema = v.looseObject({
@@ -19,17 +14,30 @@ export const requestSchema = v.looseObject({
   /** Whether the noise was given, and not drawn from the seeds. */
   noise: v.optional(v.boolean(), false),
   recipe: v.optional(v.string()),
-  sampler: v.optional(samplerName),
-  spacing: v.optional(v.picklist(TIMESTEP_SPACINGS)),
+  sampler: v.optional(v.picklist(SAMPLER_NAMES)),
+  spacing: v.optional(v.picklist(SPACINGS)),
   prediction: v.optional(v.picklist(PREDICTIONS)),
+  ramp: v.optional(v.picklist(RAMPS)),
   steps: v.optional(v.number()),
+  timesteps: v.optional(v.array(v.number())),
+  sigmas: v.optional(v.array(v.number())),
   guidance: v.optional(v.number()),
+  guidanceRescale: v.optional(v.number()),
+  guidanceInterval: v.optional(v.object({ from: v.number(), to: v.number() })),
+  eta: v.optional(v.number()),
   size: v.optional(v.object({ width: v.number(), height: v.number() })),
   unguarded: v.optional(v.boolean()),
 });
 
 export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
-  return { ...request, seed: seedsOf(request).map(String), noise: request.noise !== undefined };
+  const { timesteps, sigmas, noise } = request;
+  return {
+    ...request,
+    seed: seedsOf(request).map(String),
+    noise: noise !== undefined,
+    timesteps: timesteps && [...timesteps],
+    sigmas: sigmas && [...sigmas],
+  };
 }
 
 /** The other way round. `noise` is used where the request says that it was given. */

@@ -2,16 +2,23 @@
 
 import * as v from "valibot";
 import { type Prediction, type SamplerName, type SchedulerConfig, SDXL_SCHEDULER } from "../diffusion/mod.ts";
+import type { Contents } from "../weights/checkpoint.ts";
 import { readConfig } from "../weights/config.ts";
 
 /** diffusers' scheduler classes by the sampler that they are. */
 const SAMPLERS: Readonly<Record<string, SamplerName>> = {
   EulerDiscreteScheduler: "euler",
+  EulerAncestralDiscreteScheduler: "euler-ancestral",
+  HeunDiscreteScheduler: "heun",
+  DDIMScheduler: "ddim",
+  DPMSolverMultistepScheduler: "dpmpp-2m",
+  LCMScheduler: "lcm",
+  TCDScheduler: "tcd",
 };
 
 const PREDICTIONS: Readonly<Record<string, Prediction>> = { epsilon: "epsilon", v_prediction: "v", sample: "sample" };
 
-const schedulerConfig = v.looseObject({
+const fileSchema = v.looseObject({
   _class_name: v.string(),
   prediction_type: v.optional(v.picklist(["epsilon", "v_prediction", "sample"]), "epsilon"),
   timestep_spacing: v.optional(v.picklist(["leading", "trailing", "linspace"]), "leading"),
@@ -30,15 +37,25 @@ const schedulerConfig = v.looseObject({
 });
 
 /**
- * @param path absolute path of the file; undefined where the checkpoint has none: SDXL base's settings then
+ * How a checkpoint wants to be run: what its scheduler file says; else SDXL base's settings, and what marker tensors add.
+ *
  * @param warn told when the file asks for a sampler that the kit does not have
  */
 export async function readScheduler(
-  path: string | undefined,
+  { schedulerConfig: path, markers }: Pick<Contents, "schedulerConfig" | "markers">,
   warn: (message: string) => void,
 ): Promise<SchedulerConfig> {
-  if (path === undefined) return SDXL_SCHEDULER;
-  const config = await readConfig(path, schedulerConfig);
+  if (path === undefined) {
+    const { velocity, zeroTerminalSnr } = markers;
+    return {
+      ...SDXL_SCHEDULER,
+      prediction: velocity ? "v" : SDXL_SCHEDULER.prediction,
+      rescaleBetasZeroSnr: zeroTerminalSnr,
+      // Leading spacing never visits the last timestep, where alone zero SNR makes a difference (arXiv 2305.08891).
+      spacing: zeroTerminalSnr ? "trailing" : SDXL_SCHEDULER.spacing,
+    };
+  }
+  const config = await readConfig(path, fileSchema);
   const sampler = SAMPLERS[config._class_name];
   if (sampler === undefined) {
     warn(

@@ -78,7 +78,11 @@ export class Step {
   }
 
   /** The same place in a run under another request: what branching begins with. */
-  with(changes: Pick<StepFields, "request" | "trajectory" | "conditioning">): Step {
+  with(
+    changes:
+      & Pick<StepFields, "request" | "trajectory" | "conditioning">
+      & Partial<Pick<StepFields, "latent" | "history">>,
+  ): Step {
     return new Step({ ...this, predicted: this.#predicted, ...changes });
   }
 

@@ -5,7 +5,7 @@ import type { Lowering } from "../graph/lowering.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokenizer.ts";
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
-import type { Checkpoint, Part } from "../weights/folder.ts";
+import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
 import type { Integers } from "./sessions/session.ts";
 import type { Stages } from "./stage.ts";

@@ -9,6 +9,7 @@
  */
 
 import type { BPE } from "@huggingface/tokenizers";
+import type { TokenizerFolder } from "../weights/checkpoint.ts";
 import { readVocabulary, type SpecialToken, type Vocabulary, type Words } from "./vocabulary.ts";
 
 /** A prompt as a text encoder takes it. */
@@ -40,10 +41,10 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
 }
 
 /** Opens several, and reads words that they share once: SDXL's two differ only in how they pad. @throws Error as above */
-export async function openTokenizers(folders: readonly string[]): Promise<Tokenizer[]> {
+export async function openTokenizers(folders: readonly TokenizerFolder[]): Promise<Tokenizer[]> {
   const known = new Map<string, Words>();
   const tokenizers: Tokenizer[] = [];
-  for (const folder of folders) tokenizers.push(clipTokenizer(await readVocabulary(folder, known)));
+  for (const { folder, pad } of folders) tokenizers.push(clipTokenizer(await readVocabulary(folder, known, pad)));
   return tokenizers;
 }
 

@@ -54,9 +54,14 @@ const TokenizerJson = v.object({
 
 /**
  * @param known words read before, by the text of their files: folders that hold the same ones share them
+ * @param padToken what fills up short prompts where the folder does not say; default the end-of-text token
  * @throws Error as `openTokenizer`
  */
-export async function readVocabulary(folder: string, known: Map<string, Words>): Promise<Vocabulary> {
+export async function readVocabulary(
+  folder: string,
+  known: Map<string, Words>,
+  padToken?: string,
+): Promise<Vocabulary> {
   const [words, config, names] = await Promise.all([
     readWords(folder, known),
     readJson(`${folder}/tokenizer_config.json`, Config),
@@ -70,7 +75,7 @@ export async function readVocabulary(folder: string, known: Map<string, Words>):
   const bos = name(named.bos_token, "<|startoftext|>");
   const eos = name(named.eos_token, "<|endoftext|>");
   const unknown = name(named.unk_token, eos.content);
-  const pad = name(named.pad_token, eos.content);
+  const pad = name(named.pad_token, padToken ?? eos.content);
 
   const idOf = (content: string): number => {
     const id = bpe.tokens_to_ids.get(content);

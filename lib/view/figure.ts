@@ -100,7 +100,8 @@ export class Figure {
     const sheet = sharp({ create: { width, height, channels: 3, background: "#ffffff" } })
       .composite([...layers, { input: Buffer.from(words), left: 0, top: 0 }])
       .removeAlpha();
-    const bytes = await (format === "png" ? sheet.png() : sheet.webp({ lossless: true })).toBuffer();
+    const bytes = await (format === "png" ? sheet.png({ adaptiveFiltering: true }) : sheet.webp({ lossless: true }))
+      .toBuffer();
     return new Uint8Array(bytes);
   }
 }

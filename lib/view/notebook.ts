@@ -88,13 +88,14 @@ export function stopSignal(): AbortSignal {
  * way between two steps, and the notebook keeps all it holds.
  */
 function catchStop(): void {
-  const stop = () =>
-    current.abort(
-      new DOMException(
-        "Stopped between two steps. What was reached is kept: go on with model.next(step).",
-        "AbortError",
-      ),
+  const stop = () => {
+    const reason = new DOMException(
+      "Stopped between two steps. What was reached is kept: go on with model.next(step).",
+      "AbortError",
     );
+    Object.defineProperty(reason, "stack", { value: `${reason.name}: ${reason.message}` }); // no fault to look for
+    current.abort(reason);
+  };
   try {
     Deno.addSignalListener("SIGINT", stop);
   } catch {

@@ -36,7 +36,8 @@ export async function encode(raster: Raster, format: PictureFormat = "png"): Pro
   const sharp = await loadSharp();
   const { width, height, data } = raster;
   const image = sharp(data, { raw: { width, height, channels: 3 } });
-  const bytes = await (format === "png" ? image.png() : image.webp({ lossless: true })).toBuffer();
+  const bytes = await (format === "png" ? image.png({ adaptiveFiltering: true }) : image.webp({ lossless: true }))
+    .toBuffer();
   return new Uint8Array(bytes);
 }
 

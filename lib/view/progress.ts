@@ -1,5 +1,6 @@
 /** How far a run is: a live bar in a cell, a line in a terminal, silence where stderr goes elsewhere. */
 
+import type { Step } from "../model/step.ts";
 import { display, inNotebook } from "./notebook.ts";
 import { escapeHtml } from "./table.ts";
 
@@ -30,11 +31,18 @@ export interface ProgressState {
   readonly ended: boolean;
 }
 
+/** Milliseconds between two drawings: faster is not seen, and in a cell each one costs some. */
+const redrawEvery = 100;
+
 export async function progress(options: ProgressOptions): Promise<Progress> {
   const { label, total, now = () => performance.now(), draw = defaultDraw() } = options;
   const began = now();
-  let done = 0;
-  const redraw = async (ended: boolean) => await draw({ label, done, total, elapsed: now() - began, ended });
+  let [done, drawn] = [0, -Infinity];
+  const redraw = async (ended: boolean) => {
+    if (!ended && done < total && now() - drawn < redrawEvery) return;
+    drawn = now();
+    await draw({ label, done, total, elapsed: now() - began, ended });
+  };
   await redraw(false);
   return {
     advance() {
@@ -43,6 +51,23 @@ export async function progress(options: ProgressOptions): Promise<Progress> {
     },
     end: () => redraw(true),
   };
+}
+
+/** The same steps, with a bar that says how far the run is: `for await (const step of withProgress(model.steps(…)))`. */
+export async function* withProgress(
+  steps: AsyncIterable<Step>,
+  options: Partial<ProgressOptions> = {},
+): AsyncGenerator<Step, void, void> {
+  let bar: Progress | undefined;
+  try {
+    for await (const step of steps) {
+      bar ??= await progress({ label: step.trajectory.recipe, total: step.count, ...options });
+      await bar.advance();
+      yield step;
+    }
+  } finally {
+    await bar?.end();
+  }
 }
 
 /** "2/4 · 0.6 s · 0.6 s left · 0.30 s each" */

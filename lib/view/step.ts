@@ -31,7 +31,7 @@ export function stepLine(step: Step): string {
 }
 
 function where(step: Step): string {
-  if (step.index === 0) return `noise, before ${step.count} steps · σ ${formatSigma(step.sigma)}`;
+  if (step.index === 0) return `noise · σ ${formatSigma(step.sigma)}`;
   const sigmas = `σ ${formatSigma(step.sigma)} → ${formatSigma(step.sigmaNext)}`;
   return `step ${step.index} of ${step.count} · ${sigmas} · t ${Number(step.timestep.toFixed(1))}`;
 }

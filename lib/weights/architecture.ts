@@ -18,8 +18,8 @@ export interface UnetArchitecture {
   /** Latent height and width that the model was made for: pixels / 8. */
   readonly sampleSize: number;
   readonly down: readonly UnetBlock[];
-  /** SSD-1B-like models have a middle without attention (depth 0). */
-  readonly mid: { readonly transformer: number; readonly heads: number };
+  /** Depths of the transformers between the middle's resnets: none leaves one resnet, as in SSD-1B; or no middle. */
+  readonly mid: { readonly transformers: readonly number[]; readonly heads: number } | undefined;
   readonly up: readonly UnetBlock[];
   readonly groups: number;
   readonly epsilon: number;
@@ -29,6 +29,8 @@ export interface UnetArchitecture {
   readonly additionTimeEmbedDim: number;
   /** Width of pooled text and size embeddings together. */
   readonly additionInputDim: number;
+  /** Width of the embedded guidance scale, in U-Nets that were distilled to take it: 256 in lcm-sdxl. */
+  readonly timeCondDim: number | undefined;
   readonly linearProjection: boolean;
   /** [cos, sin] when true, [sin, cos] otherwise. */
   readonly flipSinToCos: boolean;

@@ -48,7 +48,7 @@ const unetConfig = v.looseObject({
   sample_size: v.optional(count, 128),
   block_out_channels: counts,
   down_block_types: v.array(v.picklist(DOWN_BLOCKS)),
-  mid_block_type: v.nullish(v.picklist(MID_BLOCKS), "UNetMidBlock2DCrossAttn"),
+  mid_block_type: v.optional(v.nullable(v.picklist(MID_BLOCKS)), "UNetMidBlock2DCrossAttn"),
   up_block_types: v.array(v.picklist(UP_BLOCKS)),
   layers_per_block: v.optional(v.union([count, counts]), 2),
   transformer_layers_per_block: v.optional(depths, 1),
@@ -69,7 +69,7 @@ const unetConfig = v.looseObject({
   resnet_time_scale_shift: v.optional(v.literal("default"), "default"),
   class_embed_type: v.nullish(v.null()),
   encoder_hid_dim: v.nullish(v.null()),
-  time_cond_proj_dim: v.nullish(v.null()),
+  time_cond_proj_dim: v.nullish(count),
   only_cross_attention: v.optional(v.literal(false), false),
   dual_cross_attention: v.optional(v.literal(false), false),
   conv_in_kernel: v.optional(v.literal(3), 3),
@@ -115,26 +115,21 @@ export async function readUnetConfig(path: string): Promise<UnetArchitecture> {
     heads: heads[levels - 1 - i],
     resample: i < levels - 1,
   }));
-  const midDepth = depth[levels - 1];
+  const lowest = depth[levels - 1];
+  const middle = config.mid_block_type === "UNetMidBlock2D" ? [] : [typeof lowest === "number" ? lowest : lowest[0]];
   return {
     inChannels: config.in_channels,
     outChannels: config.out_channels,
     sampleSize: config.sample_size,
     down,
-    mid: {
-      transformer: config.mid_block_type === "UNetMidBlock2D"
-        ? 0
-        : typeof midDepth === "number"
-        ? midDepth
-        : midDepth[midDepth.length - 1],
-      heads: heads[levels - 1],
-    },
+    mid: config.mid_block_type === null ? undefined : { transformers: middle, heads: heads[levels - 1] },
     up,
     groups: config.norm_num_groups,
     epsilon: config.norm_eps,
     crossAttentionDim: config.cross_attention_dim,
     additionTimeEmbedDim: config.addition_time_embed_dim,
     additionInputDim: config.projection_class_embeddings_input_dim,
+    timeCondDim: config.time_cond_proj_dim ?? undefined,
     linearProjection: config.use_linear_projection,
     flipSinToCos: config.flip_sin_to_cos,
     freqShift: config.freq_shift,

@@ -7,41 +7,14 @@
 
 import { basename, join, resolve } from "node:path";
 import * as v from "valibot";
-import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "./architecture.ts";
+import { type Contents, NO_MARKERS } from "./checkpoint.ts";
 import { readClipTextConfig, readConfig, readUnetConfig, readVaeConfig } from "./config.ts";
-import { kindOf, type PathKind } from "./files.ts";
+import { kindOf } from "./files.ts";
+import { transformersClip } from "./keys/clip.ts";
+import type { Rules } from "./keys/rules.ts";
+import { oldDiffusersVae } from "./keys/vae.ts";
 import { openSafetensors } from "./safetensors.ts";
-import { Weights } from "./weights.ts";
-
-/** A network of a checkpoint: its architecture, and where its weights lie. */
-export interface Part<Architecture> {
-  readonly architecture: Architecture;
-  readonly weights: Weights;
-}
-
-/** A checkpoint, opened: headers and configs read, no tensor touched. */
-export interface Checkpoint {
-  /** Absolute path. */
-  readonly path: string;
-  readonly textEncoder: Part<ClipTextArchitecture>;
-  readonly textEncoder2: Part<ClipTextArchitecture>;
-  readonly unet: Part<UnetArchitecture>;
-  readonly vae: Part<VaeArchitecture>;
-  /** Folders of vocab.json and merges.txt. */
-  readonly tokenizer: string;
-  readonly tokenizer2: string;
-  /** scheduler/scheduler_config.json, where there is one. */
-  readonly schedulerConfig: string | undefined;
-  /** Whether a missing negative prompt means zeros instead of the empty text's embeddings. */
-  readonly forceZerosForEmptyPrompt: boolean;
-}
-
-export interface CheckpointOptions {
-  /** A .safetensors file with diffusers' names that replaces the U-Net's weights. */
-  readonly unet?: string;
-  /** The same for the VAE. */
-  readonly vae?: string;
-}
+import { sourcesOf, Weights } from "./weights.ts";
 
 const modelIndex = v.looseObject({
   _class_name: v.string(),
@@ -49,78 +22,72 @@ const modelIndex = v.looseObject({
 });
 
 /**
- * Opens a diffusers folder of SDXL.
+ * Opens a diffusers folder of SDXL. Parts that have no folder are left out: a U-Net-only repository is one too.
  *
  * @throws an error whose message is one sentence: what is wrong, what was looked for.
  */
-export async function openFolder(path: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+export async function openFolder(path: string): Promise<Contents> {
   const folder = resolve(path);
-  await wantFolder(folder);
-  const indexPath = join(folder, "model_index.json");
-  if (await kindOf(indexPath) !== "file") {
-    throw new Deno.errors.NotFound(
-      `Cannot open ${path} as a model: it has no model_index.json. Wanted: a diffusers folder ` +
-        `(model_index.json, unet/, vae/, text_encoder/, text_encoder_2/, tokenizer/, tokenizer_2/).`,
-    );
-  }
-  const index = await readConfig(indexPath, modelIndex);
-  if (!index._class_name.startsWith("StableDiffusionXL")) {
-    throw new RangeError(
-      `Cannot open ${path}: its model_index.json is for ${index._class_name}; wanted is StableDiffusionXLPipeline.`,
-    );
-  }
-  const config = (part: string) => join(folder, part, "config.json");
+  const index = await readIndex(path, folder);
+  const at = (...names: string[]) => join(folder, ...names);
+  const has = async (part: string) => await kindOf(at(part)) === "folder";
+  const optional = async <T>(part: string, open: (part: string) => Promise<T>) =>
+    await has(part) ? await open(part) : undefined;
+  const clip = (projected: boolean) => async (part: string) => ({
+    architecture: await readClipTextConfig(at(part, "config.json"), projected),
+    weights: await weightsOf(folder, part, "model", transformersClip),
+    told: "by config" as const,
+  });
   // One after the other, so that of several faults the same one is always told.
-  const textEncoder = {
-    architecture: await readClipTextConfig(config("text_encoder"), false),
-    weights: await weightsOf(folder, "text_encoder", "model"),
-  };
-  const textEncoder2 = {
-    architecture: await readClipTextConfig(config("text_encoder_2"), true),
-    weights: await weightsOf(folder, "text_encoder_2", "model"),
-  };
-  const unet = {
-    architecture: await readUnetConfig(config("unet")),
-    weights: await networkWeights(folder, "unet", options.unet),
-  };
-  const vae = {
-    architecture: await readVaeConfig(config("vae")),
-    weights: await networkWeights(folder, "vae", options.vae),
-  };
-  const schedulerConfig = join(folder, "scheduler", "scheduler_config.json");
+  const textEncoder = await optional("text_encoder", clip(false));
+  const textEncoder2 = await optional("text_encoder_2", clip(true));
+  const unet = await optional("unet", async (part) => ({
+    architecture: await readUnetConfig(at(part, "config.json")),
+    weights: await weightsOf(folder, part, "diffusion_pytorch_model"),
+    told: "by config" as const,
+  }));
+  const vae = await optional("vae", async (part) => ({
+    architecture: await readVaeConfig(at(part, "config.json")),
+    weights: await weightsOf(folder, part, "diffusion_pytorch_model", oldDiffusersVae),
+    told: "by config" as const,
+  }));
+  const schedulerConfig = at("scheduler", "scheduler_config.json");
   return {
     path: folder,
+    layout: "diffusers folder",
     textEncoder,
     textEncoder2,
     unet,
     vae,
-    tokenizer: join(folder, "tokenizer"),
-    tokenizer2: join(folder, "tokenizer_2"),
+    tokenizer: await has("tokenizer") ? { folder: at("tokenizer") } : undefined,
+    tokenizer2: await has("tokenizer_2") ? { folder: at("tokenizer_2") } : undefined,
     schedulerConfig: await kindOf(schedulerConfig) === "file" ? schedulerConfig : undefined,
+    markers: NO_MARKERS,
     forceZerosForEmptyPrompt: index.force_zeros_for_empty_prompt,
+    unknown: [],
+    ignored: [],
   };
 }
 
-async function wantFolder(folder: string): Promise<void> {
-  const kind: PathKind = await kindOf(folder);
-  if (kind === "nothing") throw new Deno.errors.NotFound(`Cannot open ${folder}: it does not exist.`);
-  if (kind === "file") {
-    throw new Deno.errors.NotADirectory(
-      `Cannot open ${folder} as a model: it is a file; wanted is a diffusers folder with a model_index.json.`,
+/** A folder without model_index.json is taken for a repository of parts when it holds unet/ or vae/. */
+async function readIndex(path: string, folder: string): Promise<v.InferOutput<typeof modelIndex>> {
+  const indexPath = join(folder, "model_index.json");
+  if (await kindOf(indexPath) === "file") {
+    const index = await readConfig(indexPath, modelIndex);
+    if (index._class_name.startsWith("StableDiffusionXL")) return index;
+    throw new RangeError(
+      `Cannot open ${path}: its model_index.json is for ${index._class_name}; wanted is StableDiffusionXLPipeline.`,
     );
   }
-}
-
-function networkWeights(folder: string, name: string, replacement: string | undefined): Promise<Weights> {
-  return replacement === undefined
-    ? weightsOf(folder, name, "diffusion_pytorch_model")
-    : openWeights(name, [resolve(replacement)]);
-}
-
-async function openWeights(part: string, paths: readonly string[]): Promise<Weights> {
-  // Symlinks are followed here: runtimes refuse external data behind a link that leaves its folder.
-  const real = await Promise.all(paths.map(realPath));
-  return new Weights(part, await Promise.all(real.map(openSafetensors)));
+  for (const part of ["unet", "vae"]) {
+    if (await kindOf(join(folder, part, "config.json")) === "file") {
+      return { _class_name: "", force_zeros_for_empty_prompt: true };
+    }
+  }
+  throw new Deno.errors.NotFound(
+    `Cannot open ${path} as a model: it has no model_index.json. Wanted: a diffusers folder ` +
+      `(model_index.json, unet/, vae/, text_encoder/, text_encoder_2/, tokenizer/, tokenizer_2/) or a .safetensors file.`,
+  );
 }
 
 async function realPath(path: string): Promise<string> {
@@ -138,12 +105,15 @@ function candidates(stem: string): readonly string[] {
   ];
 }
 
-async function weightsOf(folder: string, name: string, stem: string): Promise<Weights> {
+async function weightsOf(folder: string, name: string, stem: string, rules?: Rules): Promise<Weights> {
   const files = candidates(stem);
   for (const file of files) {
     const path = join(folder, name, file);
     if (await kindOf(path) !== "file") continue;
-    return await openWeights(name, file.endsWith(".json") ? await shards(path) : [path]);
+    const paths = file.endsWith(".json") ? await shards(path) : [path];
+    // Symlinks are followed here: runtimes refuse external data behind a link that leaves its folder.
+    const files = await Promise.all(paths.map(async (path) => openSafetensors(await realPath(path))));
+    return new Weights(name, sourcesOf(files), rules);
   }
   throw new Deno.errors.NotFound(
     `Cannot open the ${name} of ${folder}: no weights in ${join(folder, name)}. Looked for ${files.join(", ")}.`,

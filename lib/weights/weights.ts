@@ -1,7 +1,8 @@
 /** The tensors of one network, by the names that diffusers gives them, wherever their bytes lie. */
 
-import { formatShape, type Shape } from "../tensor/tensor.ts";
-import type { DType, SafetensorsFile } from "./safetensors.ts";
+import { formatShape, type Shape, sizeOf } from "../tensor/tensor.ts";
+import { type Mapped, rename, type Rules, type View } from "./keys/rules.ts";
+import type { DType, SafetensorsFile, TensorEntry } from "./safetensors.ts";
 
 export type { DType } from "./safetensors.ts";
 
@@ -12,14 +13,14 @@ export interface WeightRef {
   /** Absolute path. */
   readonly file: string;
   readonly dtype: DType;
+  /** As it lies: with `transposed`, the other way round than the network wants it. */
   readonly shape: Shape;
   /** Position of the first byte in the file. */
   readonly offset: number;
   readonly byteLength: number;
+  /** Whether the last two dimensions are to be swapped. */
+  readonly transposed?: true;
 }
-
-/** Renames a tensor of a file to diffusers' name; undefined leaves it out. */
-export type Rename = (name: string) => string | undefined;
 
 /** What a graph asks of a checkpoint. */
 export interface WeightSource {
@@ -30,30 +31,65 @@ export interface WeightSource {
   get(key: string, shape: Shape): WeightRef;
 }
 
+/** The shape that a network sees. */
+export function shapeOf({ shape, transposed }: WeightRef): Shape {
+  return transposed ? [...shape.slice(0, -2), shape[shape.length - 1], shape[shape.length - 2]] : shape;
+}
+
+/** A tensor of a file, and the name that rules read: without the prefix of its part. */
+export interface Source {
+  readonly file: SafetensorsFile;
+  readonly entry: TensorEntry;
+  readonly name: string;
+}
+
+/** All tensors of some files under their own names. */
+export function sourcesOf(files: readonly SafetensorsFile[]): readonly Source[] {
+  return files.flatMap((file) => [...file.tensors.values()].map((entry) => ({ file, entry, name: entry.name })));
+}
+
 export class Weights implements WeightSource {
   readonly #refs = new Map<string, WeightRef>();
   readonly #used = new Set<string>();
+  readonly #origin = new Map<string, string>();
+  /** With absolute paths; a sharded checkpoint has several. */
+  readonly files: readonly SafetensorsFile[];
+  /** Names in the files that belong to no network. */
+  readonly ignored: readonly string[];
 
-  /**
-   * @param part what the tensors belong to, for errors: "unet", "vae", …
-   * @param files with absolute paths; a sharded checkpoint has several
-   */
-  constructor(readonly part: string, readonly files: readonly SafetensorsFile[], rename: Rename = (name) => name) {
-    for (const { path, tensors } of files) {
-      for (const { name, dtype, shape, offset, byteLength } of tensors.values()) {
-        const key = rename(name);
-        if (key !== undefined) this.#refs.set(key, { key, file: path, dtype, shape, offset, byteLength });
+  /** @param part what the tensors belong to, for errors: "unet", "vae", … */
+  constructor(readonly part: string, sources: readonly Source[], rules: Rules = []) {
+    this.files = [...new Set(sources.map(({ file }) => file))];
+    const ignored: string[] = [];
+    for (const { file, entry, name } of sources) {
+      const mapped = rename(name, rules);
+      if (mapped.length === 0) ignored.push(entry.name);
+      for (const target of mapped) {
+        this.#refs.set(target.key, viewed(target, entry, file.path));
+        this.#origin.set(target.key, entry.name);
       }
     }
+    this.ignored = ignored;
   }
 
   has(key: string): boolean {
     return this.#refs.has(key);
   }
 
+  /** The shape of a tensor as a network sees it. */
+  shape(key: string): Shape | undefined {
+    const ref = this.#refs.get(key);
+    return ref && shapeOf(ref);
+  }
+
   /** All tensors, in the order of their files. */
-  get refs(): Iterable<WeightRef> {
-    return this.#refs.values();
+  get refs(): readonly WeightRef[] {
+    return [...this.#refs.values()];
+  }
+
+  /** A tensor's name in its file. */
+  origin(key: string): string | undefined {
+    return this.#origin.get(key);
   }
 
   /**
@@ -68,9 +104,9 @@ export class Weights implements WeightSource {
         `Cannot build the ${this.part}: tensor "${key}" ${formatShape(shape)} is missing in ${this.#where()}.`,
       );
     }
-    if (formatShape(ref.shape) !== formatShape(shape)) {
+    if (formatShape(shapeOf(ref)) !== formatShape(shape)) {
       throw new RangeError(
-        `Cannot build the ${this.part}: tensor "${key}" is ${formatShape(ref.shape)} in ${ref.file}, ` +
+        `Cannot build the ${this.part}: tensor "${key}" is ${formatShape(shapeOf(ref))} in ${ref.file}, ` +
           `but its config asks for ${formatShape(shape)}. Do config and weights belong together?`,
       );
     }
@@ -88,7 +124,32 @@ export class Weights implements WeightSource {
   }
 }
 
-/** A block of rows of a tensor: contiguous in the file, so still only a pointer. */
+/** A tensor of a file as a rule wants it seen. @throws SyntaxError when its shape does not allow that. */
+function viewed({ key, view }: Mapped, entry: TensorEntry, file: string): WeightRef {
+  const { dtype, shape, offset, byteLength } = entry;
+  const ref: WeightRef = { key, file, dtype, shape, offset, byteLength };
+  switch (view?.kind) {
+    case undefined:
+      return ref;
+    case "transpose":
+      return { ...ref, transposed: true };
+    case "squeeze":
+      return { ...ref, shape: shape.filter((size, i) => i < 2 || size !== 1) };
+    case "rows": {
+      if (shape[0] % view.of !== 0) throw cannotView(entry, file, view);
+      const count = shape[0] / view.of;
+      return { ...rows(ref, view.index * count, (view.index + 1) * count), key };
+    }
+  }
+}
+
+function cannotView({ name, shape }: TensorEntry, file: string, view: View & { kind: "rows" }): SyntaxError {
+  return new SyntaxError(
+    `Cannot use ${file}: tensor "${name}" is ${formatShape(shape)}; wanted are ${view.of} equal blocks of rows.`,
+  );
+}
+
+/** Rows of a tensor: contiguous in the file, so still only a pointer. */
 export function rows(ref: WeightRef, start: number, end: number): WeightRef {
   const rowBytes = ref.byteLength / ref.shape[0];
   return {
@@ -98,4 +159,9 @@ export function rows(ref: WeightRef, start: number, end: number): WeightRef {
     offset: ref.offset + start * rowBytes,
     byteLength: (end - start) * rowBytes,
   };
+}
+
+/** The number of values that some tensors hold. */
+export function parameters(refs: readonly WeightRef[]): number {
+  return refs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }

@@ -17,32 +17,39 @@ export interface Golden {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The tensor of that name. @throws Error where there is none, so that a test never compares nothing. */
   get(name: string): Tensor;
-  /** The metadata key `fewstep`, parsed. */
-  readonly fewstep: Readonly<Record<string, unknown>>;
+  /** An int64 tensor, whose values float32 could not hold. */
+  integers(name: string): readonly number[];
+  /** What was asked for, of the goldens that are runs. */
+  readonly request: { readonly steps: number };
 }
 
-/** Goldens are float32 and int64 only; these stay below 2⁵³. */
+interface Entry {
+  readonly dtype: string;
+  readonly shape: number[];
+  readonly data_offsets: readonly [number, number];
+}
+
+/** Goldens are float32, and int64 below 2⁵³. */
 export function readGolden(name: string): Golden {
   const bytes = Deno.readFileSync(new URL(name, FOLDER));
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  const { __metadata__: metadata, ...entries } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
   const tensors = new Map<string, Tensor>();
-  for (
-    const [key, entry] of Object.entries<{ dtype: string; shape: number[]; data_offsets: [number, number] }>(header)
-  ) {
-    if (key === "__metadata__") continue;
-    const [start, end] = entry.data_offsets;
-    const buffer = bytes.slice(8 + length + start, 8 + length + end).buffer;
-    const values = entry.dtype === "F32" ? new Float32Array(buffer) : Array.from(new BigInt64Array(buffer), Number);
-    tensors.set(key, Tensor.of(values, entry.shape));
+  const integers = new Map<string, number[]>();
+  for (const [key, { dtype, shape, data_offsets: [start, end] }] of Object.entries<Entry>(entries)) {
+    const { buffer } = bytes.slice(8 + length + start, 8 + length + end);
+    if (dtype === "I64") integers.set(key, Array.from(new BigInt64Array(buffer), Number));
+    else tensors.set(key, new Tensor(new Float32Array(buffer), shape));
   }
+  const find = <T>(map: ReadonlyMap<string, T>, key: string): T => {
+    const value = map.get(key);
+    if (value === undefined) throw new Error(`Golden ${name} holds no ${key}, but ${[...map.keys()].join(", ")}.`);
+    return value;
+  };
   return {
     tensors,
-    get(key) {
-      const tensor = tensors.get(key);
-      if (tensor === undefined) throw new Error(`Golden ${name} holds no ${key}: ${[...tensors.keys()].join(", ")}`);
-      return tensor;
-    },
-    fewstep: JSON.parse(header.__metadata__.fewstep),
+    get: (key) => find(tensors, key),
+    integers: (key) => find(integers, key),
+    request: JSON.parse(metadata.fewstep).request,
   };
 }

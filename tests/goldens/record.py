@@ -1,27 +1,31 @@
 """Runs a diffusers pipeline in float32 on the CPU and keeps all that it did, in the layout of the kit's records."""
 
+import functools
+
 import torch
 from common import save_tensors
 
 
-def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", noise_of=None, **more):
+def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, **more):
     """
     Tensors: noise [B,4,h,w] before scaling, prompt_embeds, pooled_prompt_embeds (and negative_…), timesteps [n],
     sigmas [n+1] where the scheduler has them, latents [n+1,B,4,h,w], denoised and prediction [n,B,4,h,w], image.
-    One generator per picture, as diffusers draws batches of seeds.
+    One generator per picture, as diffusers draws batches of seeds. `slim` leaves out embeddings and image.
     """
     rows = {"latents": [], "denoised": [], "prediction": [], "timesteps": []}
     embeds = {}
     scheduler, encode = pipe.scheduler, pipe.encode_prompt
     step = scheduler.step
 
+    @functools.wraps(step)  # the pipeline asks the signature whether to pass eta and generators
     def recording_step(output, timestep, sample, *args, **kwargs):
         if not rows["latents"]:
             rows["latents"].append(sample.clone())
         result = step(output, timestep, sample, *args, **{**kwargs, "return_dict": True})
         x0 = next((result[key] for key in ("denoised", "pred_original_sample") if result.get(key) is not None), None)
         rows["prediction"].append(output.clone())
-        rows["denoised"].append(sample * 0 if x0 is None else x0.clone())
+        if x0 is not None:  # DPM-Solver and TCD tell none
+            rows["denoised"].append(x0.clone())
         rows["timesteps"].append(float(timestep))
         rows["latents"].append(result.prev_sample.clone())
         return (result.prev_sample,)
@@ -51,7 +55,9 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
     noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**64)) for seed in seeds])
     assert torch.equal(rows["latents"][0], noise * scheduler.init_noise_sigma)
     tensors = {"noise": noise, **embeds, "image": image.float(), "timesteps": torch.tensor(rows.pop("timesteps"))}
-    tensors |= {key: torch.stack(value) for key, value in rows.items()}
+    tensors |= {key: torch.stack(value) for key, value in rows.items() if value}
+    if slim:
+        tensors = {key: value for key, value in tensors.items() if key in ("noise", "timesteps", *rows)}
     if hasattr(scheduler, "sigmas"):
         tensors["sigmas"] = scheduler.sigmas.float()
     request = dict(prompt=prompt, seed=seeds, steps=steps, guidance=guidance, size=dict(width=width, height=height), recipe=recipe)

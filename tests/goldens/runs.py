@@ -1,6 +1,6 @@
-"""Whole runs by diffusers in float32 on the CPU, as records: the pocket models, and the random tiny ones.
+"""Whole runs by diffusers in float32 on the CPU, as records: the pocket models, the random tiny ones, every sampler.
 
-Command: python tests/goldens/runs.py [pocket|tiny]     (written: data/goldens/run-*.safetensors; run tiny.py first)
+Command: python tests/goldens/runs.py [pocket|tiny|samplers]  (written: data/goldens/run-*.safetensors; tiny.py first)
 """
 
 import json
@@ -8,7 +8,16 @@ import sys
 
 import torch
 from common import GOLDENS, POCKET, deterministic
-from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    LCMScheduler,
+    StableDiffusionXLPipeline,
+    TCDScheduler,
+)
 from record import record
 from safetensors.torch import load_file
 
@@ -39,16 +48,44 @@ def pocket():
 def tiny():
     record("run-tiny-deep.safetensors", open_pipeline(GOLDENS / "tiny-deep"), prompt="A neon fish!", seeds=[1, 2**63 - 1],
            steps=4, guidance=5, width=64, height=96)
+    record("run-tiny-sdxl.safetensors", open_pipeline(GOLDENS / "tiny-sdxl"), prompt="neon fish, snow", seeds=[11], steps=4,
+           guidance=4, width=64, height=64)
     record("run-tiny-sharded.safetensors", open_pipeline(GOLDENS / "tiny-sharded"), prompt="gold splashes", negative="snow",
-           seeds=[7], steps=3, guidance=3.5, width=96, height=64)
+           seeds=[7], steps=4, guidance=3.5, width=96, height=64)
     record("run-tiny-variant.safetensors", open_pipeline(GOLDENS / "tiny-variant", variant="fp16"), prompt="",
            seeds=[2**32 + 7, -1], steps=2, guidance=2, width=64, height=64)
 
 
+SAMPLERS = {
+    "euler-ancestral": (EulerAncestralDiscreteScheduler, {}, {}),
+    "heun": (HeunDiscreteScheduler, {}, {}),
+    "ddim": (DDIMScheduler, {}, {"eta": 0.6}),
+    "dpmpp-2m": (DPMSolverMultistepScheduler, {}, {}),
+    "dpmpp-2m-sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}, {}),
+    "lcm": (LCMScheduler, {}, {}),
+    "tcd": (TCDScheduler, {}, {"eta": 0.3}),
+}
+
+
+def samplers():
+    """Two seeds, so that each sampler's noise comes from each picture's own generator."""
+    for name, (kind, config, arguments) in SAMPLERS.items():
+        pipe = open_pipeline(GOLDENS / "tiny-deep")
+        pipe.scheduler = kind.from_config(
+            {**pipe.scheduler.config, "clip_sample": False, "set_alpha_to_one": False},
+            timestep_spacing="trailing",
+            **config,
+        )
+        record(f"run-sampler-{name}.safetensors", pipe, prompt="gold", seeds=[3, 2**40 + 1], steps=4, guidance=0,
+               width=48, height=64, recipe="none", slim=True, **arguments)
+
+
 if __name__ == "__main__":
     deterministic()
-    wanted = sys.argv[1:] or ["pocket", "tiny"]
+    wanted = sys.argv[1:] or ["pocket", "tiny", "samplers"]
     if "pocket" in wanted:
         pocket()
     if "tiny" in wanted:
         tiny()
+    if "samplers" in wanted:
+        samplers()

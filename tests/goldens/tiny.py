@@ -1,11 +1,12 @@
 """Random SDXL models of other widths, depths and head counts, small enough to be committed, as diffusers folders.
 
-Command: python tests/goldens/tiny.py     (written: data/goldens/tiny-{deep,sharded,variant}; run tokenizer.py first)
+Command: python tests/goldens/tiny.py     (written: data/goldens/tiny-{deep,sharded,variant,sdxl}; run tokenizer.py first)
 
 | folder       | what is unusual                                                                                      |
 |--------------|------------------------------------------------------------------------------------------------------|
 | tiny-deep    | fp16; 2 layers a block, transformers 1-2-3 deep, heads of unequal width, `text_model.` prefix as published, eos_token_id 2 |
 | tiny-sharded | fp32; 2 blocks, U-Net in shards with an index, v-prediction, zero terminal SNR, trailing                |
+| tiny-sdxl    | nothing: SDXL's own rules (heads of 64, 32 groups, its scaling factor), so that shapes alone tell it     |
 | tiny-variant | files named `*.fp16.safetensors` only, all blocks attend, linspace, `force_zeros_for_empty_prompt` false |
 """
 
@@ -126,6 +127,26 @@ def variant():
     )
 
 
+def sdxl():
+    return pipeline(
+        4,
+        unet=dict(
+            block_out_channels=[32, 64, 64],
+            down_block_types=["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            up_block_types=["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+            layers_per_block=2,
+            transformer_layers_per_block=[1, 1, 1],
+            attention_head_dim=[1, 1, 1],
+            norm_num_groups=32,
+            addition_time_embed_dim=8,
+        ),
+        vae=dict(block_out_channels=[32, 32, 32, 32], layers_per_block=1, norm_num_groups=32, scaling_factor=0.13025),
+        text_1=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=1, hidden_act="quick_gelu", eos_token_id=2),
+        text_2=dict(hidden_size=128, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, hidden_act="gelu", projection_dim=16, eos_token_id=2),
+        scheduler=dict(timestep_spacing="leading"),
+    )
+
+
 def save(name, pipe, dtype, **kwargs):
     folder = GOLDENS / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -155,10 +176,11 @@ def prefix_text_models(folder):
 def main():
     deterministic()
     prefix_text_models(save("tiny-deep", deep(), torch.float16))
+    prefix_text_models(save("tiny-sdxl", sdxl(), torch.float16))
     folder = save("tiny-sharded", sharded(), torch.float32, max_shard_size="120KB")
     save("tiny-variant", variant(), torch.float16, variant="fp16")
     assert (folder / "unet/diffusion_pytorch_model.safetensors.index.json").exists()
-    for name in ("tiny-deep", "tiny-sharded", "tiny-variant"):
+    for name in ("tiny-deep", "tiny-sharded", "tiny-variant", "tiny-sdxl"):
         size = sum(path.stat().st_size for path in (GOLDENS / name).rglob("*") if path.is_file())
         print(f"{name}: {size / 1e6:.2f} MB")
 

@@ -23,7 +23,7 @@ Deno.test("SDXL's U-Net asks for the 1,680 tensors and 2,567,463,684 parameters 
 Deno.test("a U-Net without attention in its middle, and with depths a layer, is built as its config says", async () => {
   const [withMiddle] = await count({ transformer_layers_per_block: [1, 2, 4] });
   const [without] = await count({ transformer_layers_per_block: [1, 2, 4], mid_block_type: "UNetMidBlock2D" });
-  equal(withMiddle - without, 6 + 4 * 20); // norm, proj_in, proj_out; 20 tensors a transformer block
+  equal(withMiddle - without, 6 + 4 * 20 + 10); // norm, proj_in, proj_out; 20 a transformer block; 10 the second resnet
   const perLayer = await count({
     transformer_layers_per_block: [0, [2, 2], [10, 10]],
     reverse_transformer_layers_per_block: [[10, 10, 10], [2, 2, 2], 0],

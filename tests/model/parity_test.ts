@@ -1,5 +1,6 @@
 /** Whole runs against diffusers' in float32 on the CPU, step by step. Goldens: tests/goldens/runs.py. */
 
+import type { SamplerName, Spacing } from "fewstep/diffusion/mod.ts";
 import { open, type OpenOptions, type Request, type Step } from "fewstep";
 import { close, equal, ok } from "../assert.ts";
 import { goldenPath, readGolden } from "../goldens/read.ts";
@@ -42,13 +43,18 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    golden: "run-tiny-sdxl",
+    model: goldenPath("tiny-sdxl"),
+    request: { prompt: "neon fish, snow", seed: 11, steps: 4, guidance: 4, size: { width: 64, height: 64 } },
+  },
+  {
     golden: "run-tiny-sharded",
     model: goldenPath("tiny-sharded"),
     request: {
       prompt: "gold splashes",
       negative: "snow",
       seed: 7,
-      steps: 3,
+      steps: 4,
       guidance: 3.5,
       size: { width: 96, height: 64 },
     },
@@ -61,6 +67,40 @@ const CASES: readonly Case[] = [
     request: { prompt: "", seed: [2 ** 32 + 7, -1], steps: 2, guidance: 2, size: { width: 64, height: 64 } },
   },
 ];
+
+/** Sampler runs on the tiny model: two seeds, each with noise of its own at every step. */
+const SAMPLERS: readonly (readonly [SamplerName, Spacing, number?])[] = [
+  ["euler-ancestral", "trailing"],
+  ["heun", "trailing"],
+  ["ddim", "trailing", 0.6],
+  ["dpmpp-2m", "trailing"],
+  ["dpmpp-2m-sde", "trailing"],
+  ["lcm", "lcm"],
+  ["tcd", "lcm", 0.3],
+];
+
+for (const [sampler, spacing, eta] of SAMPLERS) {
+  Deno.test(`${sampler}: every latent of diffusers, noise from each picture's own generator`, async () => {
+    const golden = readGolden(`run-sampler-${sampler}.safetensors`);
+    await using model = await open(goldenPath("tiny-deep"));
+    const options: Request = {
+      recipe: "none",
+      prompt: "gold",
+      seed: [3, 2 ** 40 + 1],
+      steps: 4,
+      sampler,
+      spacing,
+      eta,
+    };
+    let step = await model.begin({ ...options, guidance: 0, size: { width: 48, height: 64 } });
+    equal([...step.trajectory.schedule.timesteps], [...golden.get("timesteps").data], "timesteps");
+    while (!step.done) {
+      step = await model.next(step);
+      close(step.prediction.data, golden.get("prediction").at(step.index - 1).data, 1e-4, `prediction ${step.index}`);
+      close(step.latent.data, golden.get("latents").at(step.index).data, 1e-4, `latents ${step.index}`);
+    }
+  });
+}
 
 for (const { golden: name, model: path, options, request, ...rest } of CASES) {
   Deno.test(`${name}: every latent of diffusers, from the seed to the picture`, async () => {

@@ -72,3 +72,22 @@ export function faults(notebook: Notebook, path: string): string[] {
   });
   return found;
 }
+
+/**
+ * A notebook's JSON with its code as `deno fmt` wants it. Through stdin: of notebooks as files, `deno fmt --check` says
+ * that they are not formatted whatever they hold, which is why deno.json leaves them out.
+ */
+export async function formatted(json: string): Promise<string> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--ext=ipynb", "-"],
+    stdin: "piped",
+    stdout: "piped",
+  })
+    .spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(json));
+  await writer.close();
+  const { success, stdout } = await child.output();
+  if (!success) throw new Error("Cannot format the notebook: the lines above say why.");
+  return new TextDecoder().decode(stdout);
+}

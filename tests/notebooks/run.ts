@@ -4,7 +4,7 @@
  */
 
 import { notebookPaths } from "./cells.ts";
-import { execute, faults } from "./execute.ts";
+import { execute, faults, formatted } from "./execute.ts";
 import { ensurePython } from "./python.ts";
 
 await ensurePython();
@@ -18,7 +18,6 @@ for (const path of Deno.args.length > 0 ? Deno.args : await notebookPaths()) {
     failed = true;
     continue;
   }
-  await Deno.writeTextFile(path, json);
-  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", path] }).output();
+  await Deno.writeTextFile(path, await formatted(json));
 }
 Deno.exit(failed ? 1 : 0);

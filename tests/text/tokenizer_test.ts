@@ -26,7 +26,7 @@ for (const [name, folder] of Object.entries(folders)) {
 }
 
 Deno.test("the second tokenizer pads with an exclamation mark, which is then a special token", async () => {
-  const [first, second] = await openTokenizers([TINY, TINY_2]);
+  const [first, second] = await openTokenizers([{ folder: TINY }, { folder: TINY_2 }]);
   equal(second.pad, 0);
   equal(first.pad, first.eos);
   equal([...second.encode("!!").ids.subarray(0, 5)], [second.bos, 0, 0, second.eos, 0]);

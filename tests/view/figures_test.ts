@@ -62,7 +62,7 @@ Deno.test("a step: x_t and x0, its place on the schedule, milliseconds and memor
     stepLine(first),
     "step 1 of 4 · σ 14.6 → 4.08 · t 999 · 33 ms, the network 31 ms of it · memory 184 MB, at most 1.25 GB",
   );
-  equal(stepLine(noise), "noise, before 4 steps · σ 14.6");
+  equal(stepLine(noise), "noise · σ 14.6");
   equal((await stepFigure(noise).drawing()).pictures.length, 1);
 });
 

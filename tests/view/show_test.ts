@@ -1,8 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { inNumbers, progress, type ProgressState } from "../../lib/view/progress.ts";
+import { inNumbers, progress, type ProgressState, withProgress } from "../../lib/view/progress.ts";
 import { formatCell, isTable, tableHtml, tableText } from "../../lib/view/table.ts";
 import { formatBytes, formatMilliseconds } from "../../lib/view/step.ts";
 import { disc, sampleSteps, waves } from "./samples.ts";
+import "../../lib/view/inspect.ts";
 import { show } from "../../lib/view/show.ts";
 import { strip } from "../../lib/view/strip.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
@@ -33,6 +34,13 @@ Deno.test("outside of a notebook, show prints words and says how to get the pict
   equal(await printed("words"), "words");
   equal(await printed({ a: 1 }), "{ a: 1 }");
   equal(await printed([{ model: "base", seconds: 5.25 }]), "model  seconds\nbase      5.25");
+});
+
+Deno.test("a step, a tensor and a figure print in a line, not in a hundred pages", () => {
+  const [, first] = sampleSteps();
+  equal(Deno.inspect(waves()), "Tensor [1, 4, 8, 8]");
+  match(Deno.inspect({ step: first }), /^\{\s+step: Step \(step 1 of 4 · .*\)\s+\}$/);
+  match(Deno.inspect(strip([disc(0)])), /^Figure \(await show/);
 });
 
 Deno.test("a table lines up: words to the left, numbers to the right, a missing value empty", () => {
@@ -81,16 +89,31 @@ Deno.test("progress tells steps done, elapsed, remaining and time per step", asy
   await bar.advance();
   clock += 1500;
   await bar.advance();
-  await bar.advance();
-  clock += 200_000;
+  clock += 99;
+  await bar.advance(); // too soon to draw again
+  clock += 199_901;
   await bar.advance();
   await bar.end();
   deepEqual(seen, [
     "0/4 · 0.00 s",
     "1/4 · 0.50 s · 1.5 s left · 0.50 s each",
     "2/4 · 2.0 s · 2.0 s left · 1.0 s each",
-    "3/4 · 2.0 s · 0.67 s left · 0.67 s each",
     "4/4 · 3 min 22 s · 50.5 s each",
     "4/4 · 3 min 22 s · 50.5 s each",
   ]);
+});
+
+Deno.test("withProgress passes the steps on, and ends its bar when the loop is left", async () => {
+  const [noise, first] = sampleSteps();
+  async function* run() {
+    yield first;
+    yield await Promise.resolve(noise);
+  }
+  const seen: string[] = [];
+  const draw = ({ done, total, ended }: ProgressState) => void seen.push(`${done}/${total}${ended ? " ended" : ""}`);
+  for await (const step of withProgress(run(), { draw, now: () => 0 })) {
+    equal(step, first);
+    break;
+  }
+  deepEqual(seen, ["0/4", "1/4 ended"]);
 });

@@ -1,4 +1,4 @@
-import { openFolder } from "fewstep/weights/folder.ts";
+import { openCheckpoint } from "fewstep/weights/open.ts";
 import { buildUnet } from "fewstep/graph/unet.ts";
 import { cpu } from "fewstep/graph/lowering.ts";
 import { join } from "node:path";
@@ -18,34 +18,34 @@ const damaged = (body: (model: string) => Promise<void>) =>
   });
 
 async function unetOf(model: string): Promise<void> {
-  const { unet } = await openFolder(model);
+  const { unet } = await openCheckpoint(model);
   buildUnet(unet.architecture, unet.weights, cpu);
 }
 
 Deno.test("every tensor of the checkpoints has its place in a graph", async () => {
   for (const path of [POCKET, TINY, goldenPath("tiny-sharded"), goldenPath("tiny-variant")]) {
-    const { unet } = await openFolder(path);
+    const { unet } = await openCheckpoint(path);
     buildUnet(unet.architecture, unet.weights, cpu);
     equal(unet.weights.unused, [], path);
   }
 });
 
 Deno.test("opens sharded weights and .fp16. variants", async () => {
-  const sharded = await openFolder(goldenPath("tiny-sharded"));
+  const sharded = await openCheckpoint(goldenPath("tiny-sharded"));
   equal(sharded.unet.weights.files.length > 1, true);
-  const variant = await openFolder(goldenPath("tiny-variant"));
+  const variant = await openCheckpoint(goldenPath("tiny-variant"));
   equal(variant.unet.weights.files.map(({ path }) => path.endsWith(".fp16.safetensors")), [true]);
 });
 
 Deno.test("a path that is not there, a file, a folder that is no checkpoint", () =>
   inFolder(async (folder) => {
-    await throwsSentence(() => openFolder(join(folder, "none")), /none: it does not exist\.$/);
-    await throwsSentence(() => openFolder(folder), /it has no model_index\.json\. Wanted: a diffusers folder/);
+    await throwsSentence(() => openCheckpoint(join(folder, "none")), /none: it does not exist\.$/);
+    await throwsSentence(() => openCheckpoint(folder), /it has no model_index\.json\. Wanted: a diffusers folder/);
     const file = join(folder, "file");
     await Deno.writeTextFile(file, "");
-    await throwsSentence(() => openFolder(file), /it is a file; wanted is a diffusers folder/);
+    await throwsSentence(() => openCheckpoint(file), /it has 0 bytes, the header alone needs more/);
     await Deno.writeTextFile(join(folder, "model_index.json"), `{"_class_name": "FluxPipeline"}`);
-    await throwsSentence(() => openFolder(folder), /is for FluxPipeline; wanted is StableDiffusionXLPipeline/);
+    await throwsSentence(() => openCheckpoint(folder), /is for FluxPipeline; wanted is StableDiffusionXLPipeline/);
   }));
 
 Deno.test("a config that lies about a weight's shape: the tensor and both shapes", () =>
@@ -76,7 +76,7 @@ Deno.test("missing weights: what was looked for", () =>
   damaged(async (model) => {
     await Deno.remove(join(model, "vae", "diffusion_pytorch_model.safetensors"));
     await throwsSentence(
-      () => openFolder(model),
+      () => openCheckpoint(model),
       /no weights in .*vae\. Looked for diffusion_pytorch_model\.safetensors, /,
     );
   }));
@@ -108,7 +108,7 @@ for (const [what, changes, pattern] of LIES) {
   Deno.test(`a U-Net config with ${what} is refused by its key`, () =>
     damaged(async (model) => {
       await editJson(join(model, "unet", "config.json"), changes);
-      await throwsSentence(() => openFolder(model), pattern);
+      await throwsSentence(() => openCheckpoint(model), pattern);
     }));
 }
 
@@ -119,8 +119,8 @@ Deno.test("a config that is no JSON, and an index that points out of its folder"
     const index = join(unet, "diffusion_pytorch_model.safetensors.index.json");
     for (const name of ["../../etc/passwd", "/etc/passwd", "..", "a\\b"]) {
       await Deno.writeTextFile(index, JSON.stringify({ weight_map: { x: name } }));
-      await throwsSentence(() => openFolder(model), /shards must be files beside the index/);
+      await throwsSentence(() => openCheckpoint(model), /shards must be files beside the index/);
     }
     await Deno.writeTextFile(join(unet, "config.json"), "{");
-    await throwsSentence(() => openFolder(model), /unet\/config\.json: it is not JSON/);
+    await throwsSentence(() => openCheckpoint(model), /unet\/config\.json: it is not JSON/);
   }));

@@ -1,10 +1,12 @@
-/** Euler's method on the probability flow: Karras et al. 2022 (arXiv 2206.00364), algorithm 1 without its correction. */
+/** Euler's method on the probability flow, plain and ancestral. x = x0 + σ·noise. */
 
 import type { Sampler } from "../contract.ts";
-import { scaledByNoise } from "./scaling.ts";
+import { renoised } from "./mix.ts";
+import { scaledByNoise } from "./space.ts";
 
 const f32 = Math.fround;
 
+/** Karras et al. 2022 (arXiv 2206.00364), algorithm 1 without its correction; diffusers' EulerDiscreteScheduler. */
 export const euler: Sampler = {
   space: "exploding",
   draws: () => false,
@@ -13,5 +15,24 @@ export const euler: Sampler = {
     const [sigma, sigmaNext] = [sigmas[index], sigmas[index + 1]];
     const dt = f32(sigmaNext - sigma);
     return { x: x.zip(x0, "step from", (x, x0) => x + f32(f32(f32(x - x0) / sigma) * dt)), history: [] };
+  },
+};
+
+/**
+ * Each step goes further down than asked and puts fresh noise back: `up² + down² = sigmaNext²`.
+ * k-diffusion's ancestral step, in diffusers EulerAncestralDiscreteScheduler; Song et al. 2020 (arXiv 2010.02502),
+ * equation 16 with η = 1, in terms of σ.
+ */
+export const eulerAncestral: Sampler = {
+  space: "exploding",
+  draws: () => true, // on the last step too, times 0, as diffusers does
+  scaleInput: scaledByNoise,
+  step({ x, index, schedule: { sigmas } }, x0, noise) {
+    const [sigma, sigmaNext] = [sigmas[index], sigmas[index + 1]];
+    const up = sigmaNext * Math.sqrt(1 - (sigmaNext / sigma) ** 2);
+    const down = sigmaNext ** 2 / sigma; // √(sigmaNext² − up²)
+    const dt = f32(down - sigma);
+    const lower = x.zip(x0, "step from", (x, x0) => x + f32(f32(f32(x - x0) / sigma) * dt));
+    return { x: renoised(lower, up, noise), history: [] };
   },
 };

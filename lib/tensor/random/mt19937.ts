@@ -14,7 +14,7 @@ const M = 397; // distance of the word that is mixed in
 const VECTOR = 16;
 
 /** A stream of 32-bit words. It changes as it is read: generators copy it, so that they never do. */
-class Twister {
+export class Twister {
   private constructor(readonly state: Uint32Array, private next: number) {}
 
   /** torch keeps only the seed's lower 32 bits here: seeds that differ above them give the same stream. */

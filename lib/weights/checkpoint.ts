@@ -1,0 +1,66 @@
+/** What a checkpoint holds, once it was opened: headers and configs read, no tensor touched. */
+
+import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "./architecture.ts";
+import type { Weights } from "./weights.ts";
+
+/** A network of a checkpoint: its architecture, and where its weights lie. */
+export interface Part<Architecture> {
+  readonly architecture: Architecture;
+  readonly weights: Weights;
+  /** Whether a config said so; otherwise the shapes of the tensors did. */
+  readonly told: "by config" | "by shapes";
+}
+
+/** A folder of vocab.json and merges.txt. */
+export interface TokenizerFolder {
+  readonly folder: string;
+  /** What fills up a short prompt, where the folder does not say. Default: the end-of-text token. */
+  readonly pad?: string;
+}
+
+/** The shapes in which SDXL is published. */
+export type Layout =
+  | "diffusers folder"
+  | "single file, original names"
+  | "single file, diffusers names"
+  | "U-Net file, original names"
+  | "U-Net file, diffusers names"
+  | "VAE file, original names"
+  | "VAE file, diffusers names";
+
+/** Prediction type and noise schedule, where marker tensors of a single file tell them. */
+export interface Markers {
+  /** The U-Net predicts velocity. */
+  readonly velocity: boolean;
+  /** Its noise schedule ends in pure noise: zero terminal SNR. */
+  readonly zeroTerminalSnr: boolean;
+}
+
+/** Everything that a path holds. A U-Net file has nothing but the U-Net. */
+export interface Contents {
+  /** Absolute path. */
+  readonly path: string;
+  readonly layout: Layout;
+  readonly unet?: Part<UnetArchitecture>;
+  readonly vae?: Part<VaeArchitecture>;
+  readonly textEncoder?: Part<ClipTextArchitecture>;
+  readonly textEncoder2?: Part<ClipTextArchitecture>;
+  readonly tokenizer?: TokenizerFolder;
+  readonly tokenizer2?: TokenizerFolder;
+  /** scheduler/scheduler_config.json. */
+  readonly schedulerConfig?: string;
+  readonly markers: Markers;
+  /** Whether a missing negative prompt means zeros instead of the empty text's embeddings. */
+  readonly forceZerosForEmptyPrompt: boolean;
+  /** Names of tensors that belong to no part. */
+  readonly unknown: readonly string[];
+  /** Names of tensors that are known and not needed: copies, buffers. */
+  readonly ignored: readonly string[];
+}
+
+/** Contents that are enough to draw a picture. */
+export type Checkpoint =
+  & Contents
+  & Required<Pick<Contents, "unet" | "vae" | "textEncoder" | "textEncoder2" | "tokenizer" | "tokenizer2">>;
+
+export const NO_MARKERS: Markers = { velocity: false, zeroTerminalSnr: false };

@@ -1,0 +1,154 @@
+/**
+ * A single .safetensors file: a whole checkpoint or one network, under the original repository's names or diffusers'.
+ *
+ * Source: diffusers' single_file_utils.py and Stability-AI/generative-models, for the prefixes.
+ */
+
+import { resolve } from "node:path";
+import { type Contents, type Layout, type Markers, NO_MARKERS } from "./checkpoint.ts";
+import { inferClipText, inferUnet, inferVae } from "./infer.ts";
+import { openClip, transformersClip } from "./keys/clip.ts";
+import type { Rules } from "./keys/rules.ts";
+import { isLdmUnet, ldmUnet } from "./keys/unet.ts";
+import { isLdmVae, ldmVae, oldDiffusersVae } from "./keys/vae.ts";
+import { openSafetensors } from "./safetensors.ts";
+import { type Source, sourcesOf, Weights } from "./weights.ts";
+
+/** Where the parts of a single file stand: the first prefix that a file has wins. */
+const PREFIXES = {
+  unet: ["model.diffusion_model.", "unet."],
+  vae: ["first_stage_model.", "vae."],
+  text_encoder: ["conditioner.embedders.0.transformer.", "text_encoder."],
+  text_encoder_2: ["conditioner.embedders.1.model.", "text_encoder_2."],
+} as const;
+
+type PartName = keyof typeof PREFIXES;
+
+/** Averaged copies of the weights, and the training's own bookkeeping: known, and not needed. */
+const IGNORED: readonly RegExp[] = [
+  /^model_ema\./,
+  /^denoiser\.sigmas$/,
+  /^(betas|alphas_cumprod(_prev)?|sqrt_.*alphas_cumprod.*|log_one_minus_alphas_cumprod|posterior_.*|logvar|lvlb_weights)$/,
+  /^conditioner\.embedders\.\d+\.(transformer\.text_model\.embeddings\.position_ids|model\.logit_scale)$/,
+];
+
+/** Tensors without use beyond their name, by which fine-tuned files say what they predict. */
+const MARKERS: readonly string[] = ["v_pred", "ztsnr", "edm_mean", "edm_std"];
+
+/** A network's tensors without their prefix, and the prefix. */
+interface Found {
+  readonly sources: readonly Source[];
+  readonly prefix: string;
+}
+
+/**
+ * Opens a single file and says what it holds.
+ *
+ * @throws an error whose message is one sentence when it is no part of SDXL
+ */
+export async function openFile(path: string): Promise<Contents> {
+  const real = await Deno.realPath(path).catch(() => resolve(path));
+  const file = await openSafetensors(real);
+  const sources = sourcesOf([file]);
+  if (sources.some(({ name }) => /lora/i.test(name))) {
+    throw new RangeError(
+      `Cannot open ${path} as a model: it is a LoRA. Open a model, and give it this file as a LoRA.`,
+    );
+  }
+  const markers = markersOf(path, sources);
+  const whole = wholeCheckpoint(sources);
+  const parts = whole ?? { [oneNetwork(path, sources)]: { sources, prefix: "" } };
+  const known = new Set(Object.values(parts).flatMap(({ sources }) => sources.map(({ entry }) => entry.name)));
+  const rest = sources.map(({ name }) => name).filter((name) => !known.has(name) && !MARKERS.includes(name));
+
+  const textEncoder2 = parts.text_encoder_2 && clip("text_encoder_2", parts.text_encoder_2);
+  return {
+    path: real,
+    layout: layoutOf(parts, whole !== undefined),
+    unet: parts.unet && unet(parts.unet, textEncoder2?.architecture.projectionDim),
+    vae: parts.vae && vae(parts.vae),
+    textEncoder: parts.text_encoder && clip("text_encoder", parts.text_encoder),
+    textEncoder2,
+    markers,
+    forceZerosForEmptyPrompt: true, // SDXL's own model_index.json
+    unknown: rest.filter((name) => !IGNORED.some((pattern) => pattern.test(name))),
+    ignored: rest.filter((name) => IGNORED.some((pattern) => pattern.test(name))),
+  };
+}
+
+type Parts = Partial<Record<PartName, Found>>;
+
+/** The parts of a whole checkpoint, told apart by their prefixes. */
+function wholeCheckpoint(sources: readonly Source[]): Parts | undefined {
+  const parts: Parts = {};
+  for (const part of Object.keys(PREFIXES) as PartName[]) {
+    for (const prefix of PREFIXES[part]) {
+      const own = sources.filter(({ name }) => name.startsWith(prefix));
+      if (own.length === 0) continue;
+      parts[part] = { prefix, sources: own.map((source) => ({ ...source, name: source.name.slice(prefix.length) })) };
+      break;
+    }
+  }
+  return Object.keys(parts).length > 0 ? parts : undefined;
+}
+
+/** Which network a file without prefixes is. */
+function oneNetwork(path: string, sources: readonly Source[]): "unet" | "vae" {
+  const names = namesOf(sources);
+  if (isLdmUnet(names) || names.has("down_blocks.0.resnets.0.conv1.weight")) return "unet";
+  if (names.has("decoder.conv_in.weight")) return "vae";
+  const some = sources.slice(0, 3).map(({ name }) => `"${name}"`).join(", ");
+  throw new RangeError(
+    `Cannot open ${path}: it holds no network of SDXL. Wanted are a checkpoint, a U-Net or a VAE, under the original ` +
+      `or diffusers' names; its tensors begin with ${some || "nothing"}.`,
+  );
+}
+
+function layoutOf(parts: Parts, whole: boolean): Layout {
+  const { unet, vae } = parts;
+  const original = unet ? isLdmUnet(namesOf(unet.sources)) : vae ? isLdmVae(namesOf(vae.sources)) : true;
+  const names = original ? "original names" : "diffusers names";
+  const alone = Object.keys(parts).length === 1;
+  if (alone && unet) return `U-Net file, ${names}`;
+  if (alone && vae) return `VAE file, ${names}`;
+  return whole ? `single file, ${names}` : `U-Net file, ${names}`;
+}
+
+function namesOf(sources: readonly Source[]): ReadonlySet<string> {
+  return new Set(sources.map(({ name }) => name));
+}
+
+function unet({ sources }: Found, pooledDim: number | undefined): NonNullable<Contents["unet"]> {
+  const names = namesOf(sources);
+  const weights = new Weights("unet", sources, isLdmUnet(names) ? ldmUnet(names) : []);
+  return { weights, architecture: inferUnet(weights, pooledDim), told: "by shapes" };
+}
+
+function vae({ sources }: Found): NonNullable<Contents["vae"]> {
+  const names = namesOf(sources);
+  const weights = new Weights("vae", sources, isLdmVae(names) ? ldmVae(names) : oldDiffusersVae);
+  return { weights, architecture: inferVae(weights), told: "by shapes" };
+}
+
+function clip(part: "text_encoder" | "text_encoder_2", { sources }: Found): NonNullable<Contents["textEncoder"]> {
+  const original = sources.some(({ name }) => name.startsWith("transformer.resblocks."));
+  const rules: Rules = original ? openClip : transformersClip;
+  const weights = new Weights(part, sources, rules);
+  return {
+    weights,
+    architecture: inferClipText(weights, part === "text_encoder" ? "first" : "second"),
+    told: "by shapes",
+  };
+}
+
+function markersOf(path: string, sources: readonly Source[]): Markers {
+  const names = namesOf(sources);
+  if (names.has("edm_mean") || names.has("edm_std")) {
+    throw new RangeError(
+      `Cannot open ${path}: its tensors edm_mean and edm_std say that it was trained on EDM's noise levels; ` +
+        `the kit runs models of the DDPM noise schedule, as SDXL's.`,
+    );
+  }
+  const marked = { velocity: names.has("v_pred"), zeroTerminalSnr: names.has("ztsnr") };
+  return marked.velocity || marked.zeroTerminalSnr ? marked : NO_MARKERS;
+}

@@ -1,0 +1,152 @@
+/**
+ * Architectures from the shapes of tensors, for files that bring no config.
+ *
+ * What shapes cannot tell is SDXL's: 64 channels a head, 32 groups in the norms, 256 channels for each of the six
+ * size numbers where the pooled text's width is not known, 1024 pixels.
+ */
+
+import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import { formatShape, type Shape } from "../tensor/tensor.ts";
+import type { Weights } from "./weights.ts";
+
+/** In SDXL and in CLIP. */
+const HEAD_CHANNELS = 64;
+const GROUPS = 32;
+const TIME_IDS = 6;
+
+function wanted(weights: Weights, key: string, rank: number): Shape {
+  const shape = weights.shape(key);
+  if (shape === undefined) {
+    throw new RangeError(
+      `Cannot tell the architecture of the ${weights.part} in ${weights.files.map(({ path }) => path).join(", ")}: ` +
+        `it has no tensor "${key}".`,
+    );
+  }
+  if (shape.length !== rank) {
+    throw new RangeError(
+      `Cannot tell the architecture of the ${weights.part}: tensor "${key}" is ${formatShape(shape)}, ` +
+        `wanted are ${rank} dimensions.`,
+    );
+  }
+  return shape;
+}
+
+/** How many of `prefix0.…`, `prefix1.…` there are, told by one key that each must have. */
+function countOf(weights: Weights, key: (i: number) => string): number {
+  let count = 0;
+  while (weights.has(key(count))) count++;
+  return count;
+}
+
+function headsOf(weights: Weights, channels: number): number {
+  if (channels % HEAD_CHANNELS === 0) return channels / HEAD_CHANNELS;
+  throw new RangeError(
+    `Cannot tell the attention heads of the ${weights.part}: ${channels} channels are no multiple of ${HEAD_CHANNELS}, ` +
+      `the width of SDXL's heads. Open it as a diffusers folder, whose config says.`,
+  );
+}
+
+/** @param pooledDim width of the pooled text, from the encoder that belongs to it; SDXL's where there is none */
+export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitecture {
+  const block = (prefix: string): UnetBlock => {
+    const resnets = countOf(weights, (i) => `${prefix}.resnets.${i}.conv1.weight`);
+    const [channels] = wanted(weights, `${prefix}.resnets.0.conv1.weight`, 4);
+    const transformers = Array.from({ length: resnets }, (_, i) => depthOf(weights, `${prefix}.attentions.${i}`));
+    const attends = transformers.some((depth) => depth > 0);
+    return {
+      channels,
+      transformers,
+      heads: attends ? headsOf(weights, channels) : 1,
+      resample: weights.has(`${prefix}.downsamplers.0.conv.weight`) ||
+        weights.has(`${prefix}.upsamplers.0.conv.weight`),
+    };
+  };
+  const blocks = (side: "down" | "up") => {
+    const count = countOf(weights, (i) => `${side}_blocks.${i}.resnets.0.conv1.weight`);
+    return Array.from({ length: count }, (_, i) => block(`${side}_blocks.${i}`));
+  };
+  const [, inChannels] = wanted(weights, "conv_in.weight", 4);
+  const [outChannels] = wanted(weights, "conv_out.weight", 4);
+  const [, additionInputDim] = wanted(weights, "add_embedding.linear_1.weight", 2);
+  const context = weights.refs.find(({ key }) => key.endsWith(".attn2.to_k.weight"));
+  if (context === undefined) {
+    throw new RangeError(
+      `Cannot tell the architecture of the unet: it has no cross-attention ("….attn2.to_k.weight").`,
+    );
+  }
+  const projection = weights.refs.find(({ key }) => key.endsWith(".proj_in.weight"));
+  const down = blocks("down");
+  if (down.length === 0) throw new RangeError(`Cannot tell the architecture of the unet: it has no "down_blocks".`);
+  return {
+    inChannels,
+    outChannels,
+    sampleSize: 128,
+    down,
+    mid: inferMiddle(weights),
+    up: blocks("up"),
+    groups: GROUPS,
+    epsilon: 1e-5,
+    crossAttentionDim: context.shape[1],
+    additionTimeEmbedDim: pooledDim === undefined ? 256 : (additionInputDim - pooledDim) / TIME_IDS,
+    additionInputDim,
+    timeCondDim: weights.shape("time_embedding.cond_proj.weight")?.[1],
+    linearProjection: projection?.shape.length === 2,
+    flipSinToCos: true,
+    freqShift: 0,
+  };
+}
+
+/** The depth of a transformer, 0 where there is none. */
+function depthOf(weights: Weights, prefix: string): number {
+  return countOf(weights, (i) => `${prefix}.transformer_blocks.${i}.attn1.to_q.weight`);
+}
+
+function inferMiddle(weights: Weights): UnetArchitecture["mid"] {
+  const resnets = countOf(weights, (i) => `mid_block.resnets.${i}.conv1.weight`);
+  if (resnets === 0) return undefined;
+  const [channels] = wanted(weights, "mid_block.resnets.0.conv1.weight", 4);
+  const transformers = Array.from({ length: resnets - 1 }, (_, i) => depthOf(weights, `mid_block.attentions.${i}`));
+  return { transformers, heads: transformers.length > 0 ? headsOf(weights, channels) : 1 };
+}
+
+/** The scaling factor is no tensor either: SDXL's, which its fp16-fixed and fine-tuned autoencoders share. */
+const SDXL_SCALING_FACTOR = 0.13025;
+
+export function inferVae(weights: Weights): VaeArchitecture {
+  const count = countOf(weights, (i) => `decoder.up_blocks.${i}.resnets.0.conv1.weight`);
+  const upwards = Array.from(
+    { length: count },
+    (_, i) => wanted(weights, `decoder.up_blocks.${i}.resnets.0.conv1.weight`, 4)[0],
+  );
+  const [, latentChannels] = wanted(weights, "decoder.conv_in.weight", 4);
+  const [imageChannels] = wanted(weights, "decoder.conv_out.weight", 4);
+  return {
+    latentChannels,
+    imageChannels,
+    blockOutChannels: upwards.toReversed(),
+    layersPerBlock: countOf(weights, (i) => `decoder.up_blocks.0.resnets.${i}.conv1.weight`) - 1,
+    groups: GROUPS,
+    midAttention: weights.has("decoder.mid_block.attentions.0.to_q.weight"),
+    postQuantConv: weights.has("post_quant_conv.weight"),
+    scalingFactor: SDXL_SCALING_FACTOR,
+  };
+}
+
+/** @param which SDXL's first encoder is OpenAI's, with quick GELU; its second is open_clip's, with GELU */
+export function inferClipText(weights: Weights, which: "first" | "second"): ClipTextArchitecture {
+  const [vocabularySize, hiddenSize] = wanted(weights, "text_model.embeddings.token_embedding.weight", 2);
+  const [positions] = wanted(weights, "text_model.embeddings.position_embedding.weight", 2);
+  const [intermediateSize] = wanted(weights, "text_model.encoder.layers.0.mlp.fc1.weight", 2);
+  return {
+    hiddenSize,
+    intermediateSize,
+    layers: countOf(weights, (i) => `text_model.encoder.layers.${i}.mlp.fc1.weight`),
+    heads: headsOf(weights, hiddenSize),
+    activation: which === "first" ? "quick_gelu" : "gelu",
+    vocabularySize,
+    positions,
+    epsilon: 1e-5,
+    projectionDim: which === "first" ? undefined : wanted(weights, "text_projection.weight", 2)[0],
+    eosTokenId: 2, // pool at the highest id, as SDXL's published configs say
+  };
+}

@@ -1,0 +1,115 @@
+import {
+  bfloat16FromFloat32,
+  float16FromFloat32,
+  float32FromBfloat16,
+  float32FromFloat16,
+} from "../../lib/tensor/half.ts";
+import { Twister } from "../../lib/tensor/random/mt19937.ts";
+import { batchNoise, initialNoise, torchGenerator } from "../../lib/tensor/random/mod.ts";
+import { closeEach, equal, throwsSentence } from "../assert.ts";
+import { readGolden } from "../goldens/read.ts";
+
+const goldens = readGolden("randn.safetensors");
+
+/** What the golden script keeps of a long draw. */
+function thinned(values: Float32Array): Float32Array {
+  if (values.length <= 64) return values;
+  const every997th = values.filter((_, i) => i % 997 === 0);
+  return Float32Array.of(...values.subarray(0, 24), ...every997th, ...values.subarray(-24));
+}
+
+const seeds = new Set([...goldens.tensors.keys()].map((name) => name.split("/")[0]));
+for (const seed of seeds) {
+  Deno.test(`seed ${seed}: torch's words, bit for bit`, () => {
+    const twister = Twister.seeded(BigInt.asUintN(64, BigInt(seed)));
+    const words = Array.from({ length: 1300 }, () => twister.word() & 0x7ffffff);
+    equal(Int32Array.from(words.filter((_, i) => i % 13 === 0)), Int32Array.from(goldens.integers(`${seed}/words`)));
+  });
+
+  Deno.test(`seed ${seed}: torch's CPU normals, in one call and in several`, () => {
+    for (const [name, expected] of goldens.tensors) {
+      const [of, counts, type] = name.split("/");
+      if (of !== seed || counts === "words" || type !== undefined) continue;
+      let generator = torchGenerator(BigInt(seed));
+      const calls = counts.split(",").map((count) => {
+        const { values, next } = generator.randn(Number(count));
+        generator = next;
+        return values;
+      });
+      const actual = calls.length === 1 ? thinned(calls[0]) : calls.flatMap((values) => [...values]);
+      // From 16 values on the bits are torch's; below, torch asks the system's libm.
+      if (counts.split(",").every((count) => Number(count) >= 16)) {
+        equal(Float32Array.from(actual), expected.data, name);
+      } else closeEach(actual, expected.data, 1e-6, name);
+    }
+  });
+}
+
+Deno.test("fp16 and bf16 draws of whole blocks are the float32 stream, cast", () => {
+  for (const count of [16, 64, 1024]) {
+    const { values } = torchGenerator(42).randn(count);
+    const half = float32FromFloat16(float16FromFloat32(values));
+    const brain = float32FromBfloat16(bfloat16FromFloat32(values));
+    // A value on the edge between two halves may fall to the other side: one step of the type.
+    closeEach(thinned(half), goldens.get(`42/${count}/half`).data, 2 ** -10);
+    closeEach(thinned(brain), goldens.get(`42/${count}/bfloat16`).data, 2 ** -7);
+  }
+});
+
+Deno.test("torch's GPU normals: the stream's words in the order of the grid", () => {
+  const { values } = torchGenerator(0, { device: "cuda" }).randn(12);
+  const expected = [-0.92466259, -0.42534415, -2.6438457, 0.14518388, -0.12086647, -0.57972564, -0.62285122];
+  closeEach(values.subarray(0, 7), expected, 2e-7);
+  closeEach(values.subarray(7), [-0.32838709, -1.07454231, -0.36314407, -1.67105067, 2.26550497], 2e-7);
+  closeEach(
+    torchGenerator(42, { device: "cuda" }).randn(4).values,
+    [0.19401887, 2.161374, -0.17205061, 0.84906006],
+    5e-7,
+  );
+});
+
+Deno.test("on the GPU, seeds that differ above 32 bits differ; on the CPU torch drops those bits", () => {
+  const draw = (seed: bigint, device: "cpu" | "cuda") => torchGenerator(seed, { device }).randn(16).values;
+  equal(draw(7n, "cpu"), draw(2n ** 32n + 7n, "cpu"));
+  equal(draw(7n, "cuda")[0] === draw(2n ** 32n + 7n, "cuda")[0], false);
+});
+
+Deno.test("on the GPU, one call's numbers are another call's where the counters meet", () => {
+  const generator = torchGenerator(5, { device: "cuda", threads: 512 });
+  const whole = generator.randn(512 * 4 * 2).values; // two rounds of a grid of 512 threads
+  const { values, next } = generator.randn(512 * 4);
+  equal(values, whole.slice(0, 2048));
+  equal(next.randn(512 * 4).values, whole.slice(2048));
+});
+
+Deno.test("drawing leaves a generator as it was", () => {
+  for (const device of ["cpu", "cuda"] as const) {
+    for (const count of [3, 40]) {
+      const generator = torchGenerator(9, { device });
+      const once = generator.randn(count);
+      once.next.randn(count);
+      equal(generator.randn(count).values, once.values);
+    }
+  }
+});
+
+Deno.test("a batch of seeds draws each picture for itself", () => {
+  const { noise, generators } = initialNoise([1, 2n], [4, 3, 5]);
+  equal(noise.shape, [2, 4, 3, 5]);
+  equal(noise.at(1), initialNoise([2], [4, 3, 5]).noise.at(0));
+  const after = torchGenerator(2).randn(60).next.randn(60).values;
+  equal(batchNoise(generators, [4, 3, 5]).noise.at(1).data, after);
+});
+
+Deno.test("−1 is torch's 2⁶⁴ − 1", () => {
+  equal(torchGenerator(-1).seed, 2n ** 64n - 1n);
+  equal(torchGenerator(-(2n ** 63n)).seed, 2n ** 63n);
+});
+
+Deno.test("seeds that are no seeds are refused in one sentence", async () => {
+  await throwsSentence(() => torchGenerator(1.5), /seed 1\.5: it is not a whole number\./);
+  await throwsSentence(() => torchGenerator(NaN), /seed NaN: it is not a whole number\./);
+  await throwsSentence(() => torchGenerator(2 ** 60), /beyond 2⁵³, where numbers lose digits.*bigint/);
+  await throwsSentence(() => torchGenerator(2n ** 64n), /torch takes −2⁶³ to 2⁶⁴ − 1\./);
+  await throwsSentence(() => torchGenerator(-(2n ** 63n) - 1n), /torch takes −2⁶³ to 2⁶⁴ − 1\./);
+});
