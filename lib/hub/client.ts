@@ -45,6 +45,8 @@ export interface Answer {
 export class Client {
   readonly #options: ClientOptions;
   readonly #origin: string;
+  /** Whether anybody has answered yet. */
+  #reached = false;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -75,6 +77,10 @@ export class Client {
         return await this.#once(new URL(url), question, reference, signal);
       } catch (error) {
         if (!(error instanceof Hiccup)) throw error;
+        // A laptop without a network should hear so at once; one that loses it in the midst gets patience.
+        if (error.unreachable && !this.#reached) {
+          throw new Error(`Cannot pull ${formatReference(reference)}: ${error.message}. Is the network up?`);
+        }
         await patience.after(error, `pull ${formatReference(reference)}`);
       }
     }
@@ -127,6 +133,7 @@ export class Client {
         () =>
           fetch(url, { ...question, headers: this.#headers(url, question), redirect: "manual", signal: watch.signal }),
       );
+      this.#reached = true;
       const location = response.headers.get("location");
       if (response.status >= 300 && response.status < 400 && location !== null) {
         await response.body?.cancel();
@@ -137,7 +144,7 @@ export class Client {
       if (status === 408 || status === 429 || status >= 500) {
         await response.body?.cancel();
         const why = status === 429 ? "asks for fewer requests (429)" : `has trouble (${status})`;
-        throw new Hiccup(`${url.host} ${why}`, retryAfter(headers.get("retry-after")));
+        throw new Hiccup(`${url.host} ${why}`, { retryAfter: retryAfter(headers.get("retry-after")) });
       }
       return {
         status,
@@ -194,23 +201,32 @@ class Watch {
     } catch (error) {
       this.#user?.throwIfAborted();
       if (this.#late.signal.aborted) throw silence;
-      throw new Hiccup(`the connection to ${url.host} failed (${causeOf(error)})`);
+      throw failed(url, error);
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-/** Why, in the operating system's words. The message of `fetch` itself is not used: signed addresses are secrets. */
-function causeOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : "";
-  if (/dns error|name resolution|failed to lookup/i.test(text)) return "its name is not known";
-  if (/refused/i.test(text)) return "refused";
-  if (/certificate|tls/i.test(text)) return "its certificate is not trusted";
-  if (/reset/i.test(text)) return "reset";
-  if (error instanceof Deno.errors.NotCapable) return "Deno's --allow-net does not allow it";
-  return "cut";
+/**
+ * A failed connection as a clause. The message of `fetch` is looked at and not shown: signed addresses are secrets.
+ */
+function failed(url: URL, error: unknown): Hiccup {
+  if (error instanceof Deno.errors.NotCapable) {
+    throw new Deno.errors.NotCapable(`Cannot reach ${url.host}: Deno was not allowed to, by --allow-net.`);
+  }
+  const texts = [error, error instanceof Error ? error.cause : undefined];
+  const text = texts.map((error) => error instanceof Error ? error.message : "").join(" ");
+  const [, why] = CAUSES.find(([pattern]) => pattern.test(text)) ?? [, "cut"];
+  return new Hiccup(`the connection to ${url.host} failed (${why})`, { unreachable: /\(Connect\)/.test(text) });
 }
+
+const CAUSES: readonly (readonly [RegExp, string])[] = [
+  [/dns error|failed to lookup/i, "its name is not known"],
+  [/refused/i, "refused"],
+  [/certificate|tls/i, "no trusted certificate"],
+  [/reset/i, "reset"],
+];
 
 async function* piecesOf(response: Response, url: URL, watch: Watch): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (response.body === null) return;

@@ -44,12 +44,13 @@ export async function findCached(
 
 /** What a snapshot lacks; undefined where it is whole. */
 async function partly(folder: string, there: readonly string[]): Promise<string | undefined> {
-  const choice = choose(there);
-  if ("fault" in choice) return choice.fault;
-  if (!there.includes("model_index.json")) return undefined;
+  if (!there.includes("model_index.json")) {
+    const choice = choose(there);
+    return "fault" in choice ? choice.fault : undefined;
+  }
   const index = await readConfig(join(folder, "model_index.json"), v.record(v.string(), v.unknown()));
   const missing = missingParts(index, there);
-  return missing.length === 0 ? undefined : `${missing.join(", ")} is missing`;
+  return missing.length === 0 ? undefined : `${missing.join(", ")} missing`;
 }
 
 /** Quoted where a shell would read it as more than a word. */

@@ -6,6 +6,8 @@ import { formatReference, isCommit, pathFault, type Reference } from "./referenc
 
 /** More than any checkpoint has; data sets, which have more, are not pulled. */
 const MOST_FILES = 20_000;
+/** That many files in the hub's smallest pages, of 50. */
+const MOST_PAGES = 400;
 
 /** What a file's content hashes to: sha256 for large files, git's object id (sha1 of a header and the bytes) else. */
 export interface ContentHash {
@@ -54,11 +56,10 @@ export async function listAll(client: Client, reference: Reference, commit: stri
   const { repo } = reference;
   return await understood(reference, async () => {
     const files: HubFile[] = [];
-    let seen = 0;
+    let [pages, seen] = [0, 0];
     const ask = client.fetchFor(reference);
     const limited: typeof fetch = (input, init) => {
-      // A page holds hundreds of files: one request a file is a listing that never ends.
-      if (++seen > MOST_FILES) throw tooMany(reference);
+      if (++pages > MOST_PAGES) throw tooMany(reference);
       return ask(input, init);
     };
     const entries = listFiles({ repo, revision: commit, recursive: true, hubUrl: client.endpoint, fetch: limited });

@@ -15,10 +15,16 @@ export interface Retry {
 export class Hiccup extends Error {
   /** Milliseconds that the server asked to wait. */
   readonly retryAfter: number | undefined;
+  /** Whether there was nobody to connect to. */
+  readonly unreachable: boolean;
 
-  constructor(clause: string, retryAfter?: number) {
+  constructor(
+    clause: string,
+    { retryAfter, unreachable = false }: { readonly retryAfter?: number; readonly unreachable?: boolean } = {},
+  ) {
     super(clause);
     this.retryAfter = retryAfter;
+    this.unreachable = unreachable;
   }
 }
 
