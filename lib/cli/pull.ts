@@ -153,10 +153,8 @@ export function readLine(argv: readonly string[]): { readonly argv: readonly str
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
   const alone = tokens.find((token) => token.kind === "positional");
   const files = tokens.flatMap((token) => token.kind === "option" && token.name === "file" ? token.value ?? [] : []);
-  return {
-    argv: argv.map((text, index) => index === alone?.index ? `--reference=${text}` : text),
-    files,
-  };
+  if (alone?.kind !== "positional") return { argv, files };
+  return { argv: [`--reference=${alone.value}`, ...argv.toSpliced(alone.index, 1)], files };
 }
 
 if (import.meta.main) {

@@ -1,6 +1,7 @@
 /** A model on a test hub, and a cache to pull it into. */
 
 import { join } from "node:path";
+import { pause } from "../../lib/hub/patience.ts";
 import type { PullOptions } from "../../lib/hub/pull.ts";
 import { inFolder } from "../files.ts";
 import { hashOf, noise, type RepoFile, type Seen, TestHub, type Trouble } from "./server.ts";
@@ -70,3 +71,16 @@ export async function there(path: string): Promise<boolean> {
 /** Trouble for the bytes of the large file only. */
 export const onBig = (hub: TestHub, trouble: (seen: Seen) => Trouble | undefined) => (seen: Seen) =>
   seen.path.startsWith(`/storage/${hashOf(hub.file(big))}`) ? trouble(seen) : undefined;
+
+/** Waits until something is so. @throws Error after ten seconds: what is awaited will not come */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const began = performance.now();
+  while (!await condition()) {
+    if (performance.now() - began > 10_000) throw new Error("ten seconds have passed");
+    await pause(10);
+  }
+}
+
+/** Waits until a download has left so many bytes. */
+export const untilBytes = (path: string, bytes: number) =>
+  until(async () => await there(path) && (await Deno.stat(path)).size >= bytes);

@@ -1,10 +1,9 @@
 import { join } from "node:path";
-import { pause } from "../../lib/hub/patience.ts";
 import { pull, pullFiles } from "../../lib/hub/pull.ts";
 import type { PullProgress } from "../../lib/hub/progress.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
 import { inFolder } from "../files.ts";
-import { big, blobOf, filesUnder, onBig, repoFolder, text, there, withHub } from "./model.ts";
+import { big, blobOf, filesUnder, onBig, repoFolder, text, there, untilBytes, withHub } from "./model.ts";
 import { COMMIT, hashOf, noise, random, refuse, REPO } from "./server.ts";
 
 Deno.test("a folder comes as the standard cache holds it, with the files that SDXL needs and no others", () =>
@@ -183,7 +182,7 @@ Deno.test("an abort ends a stalled pull at once, and keeps what has arrived", ()
     const stop = new AbortController();
     const incomplete = `${blobOf(cache, hub.file(big))}.incomplete`;
     const running = pull(`${REPO}:${big}`, { ...options, signal: stop.signal }).catch((error: unknown) => error);
-    while (!await there(incomplete) || (await Deno.stat(incomplete)).size < 20_480) await pause(10);
+    await untilBytes(incomplete, 20_480);
     const asked = performance.now();
     stop.abort(new DOMException("stopped by the test", "AbortError"));
     const error = await running;
