@@ -128,6 +128,7 @@ export function inferVae(weights: Weights): VaeArchitecture {
     groups: GROUPS,
     midAttention: weights.has("decoder.mid_block.attentions.0.to_q.weight"),
     postQuantConv: weights.has("post_quant_conv.weight"),
+    quantConv: weights.has("quant_conv.weight"),
     scalingFactor: SDXL_SCALING_FACTOR,
   };
 }
