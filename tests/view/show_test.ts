@@ -1,9 +1,10 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { inNumbers, progress, type ProgressState, withProgress } from "../../lib/view/progress.ts";
 import { formatCell, isTable, tableHtml, tableText } from "../../lib/view/table.ts";
 import { formatBytes, formatMilliseconds } from "../../lib/view/step.ts";
 import { disc, sampleSteps, waves } from "./samples.ts";
 import "../../lib/view/inspect.ts";
+import { display } from "../../lib/view/notebook.ts";
 import { show } from "../../lib/view/show.ts";
 import { strip } from "../../lib/view/strip.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
@@ -41,6 +42,11 @@ Deno.test("a step, a tensor and a figure print in a line, not in a hundred pages
   equal(Deno.inspect(waves()), "Tensor [1, 4, 8, 8]");
   match(Deno.inspect({ step: first }), /^\{\s+step: Step \(step 1 of 4 · .*\)\s+\}$/);
   match(Deno.inspect(strip([disc(0)])), /^Figure \(await show/);
+});
+
+Deno.test("an output of more than 16 MB is refused: it would break the kernel's protocol", async () => {
+  await rejects(display({ "text/plain": "x".repeat(17 * 1024 * 1024) }), /17\.0 MB: a cell shows up to 16 MB/);
+  await rejects(display({ "text/plain": "x" }), /this is no notebook/);
 });
 
 Deno.test("a table lines up: words to the left, numbers to the right, a missing value empty", () => {
