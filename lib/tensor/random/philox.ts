@@ -4,7 +4,7 @@
  * Sources: ATen/native/cuda/DistributionTemplates.h (grid and counters), cuRAND's device API (Box-Muller).
  */
 
-import type { Generator } from "./mod.ts";
+import type { Generator } from "./generator.ts";
 
 const ROUNDS = 10;
 const M0 = 0xd2511f53;
