@@ -29,7 +29,10 @@ export const generate: Command = {
     vae: { value: "FILE", about: "a .safetensors that replaces the VAE" },
     tokenizer: { value: "DIR", about: "vocabularies, for a single file whose own is not CLIP's" },
     lora: { value: "FILE[=STRENGTH]", about: "a LoRA, default strength 1; may be given several times", multiple: true },
-    "lora-mode": { value: "NAME", about: "branch: beside the weights, which stay as they lie" },
+    "lora-mode": {
+      value: "NAME",
+      about: "branch (default): beside the weights, which stay as they lie; fuse: into them",
+    },
     recipe: {
       value: "NAME",
       about: `how the model wants to be run, default base:\n${inLines(Object.keys(recipes))}`,
@@ -110,12 +113,12 @@ async function run(args: Arguments): Promise<void> {
 }
 
 function openOptions(args: Arguments): OpenOptions {
-  args.oneOf("lora-mode", ["branch"]);
   return {
     unet: args.text("unet"),
     vae: args.text("vae"),
     tokenizer: args.text("tokenizer"),
     loras: args.texts("lora").map(loraOf),
+    loraMode: args.oneOf("lora-mode", ["branch", "fuse"]),
     device: args.oneOf("device", ["cpu"]),
     precision: args.oneOf("precision", ["fp32"]),
     memory: args.oneOf("memory", ["fast", "lean"]),

@@ -20,7 +20,7 @@ import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, wantUnfinished } from "./advance.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
-import { type LoadedLora, Loras } from "./loras.ts";
+import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
 import { seedsOf } from "./request.ts";
 import type { Request } from "./request.ts";
 import type { RunRecord } from "./record.ts";
@@ -58,6 +58,9 @@ export interface ModelOptions {
   readonly scheduler: SchedulerConfig;
   readonly memory: MemoryMode;
   readonly loras: readonly LoadedLora[];
+  readonly loraMode: LoraMode;
+  /** Called once everything is released. */
+  readonly onClose?: () => Promise<void>;
   readonly warn: (message: string) => void;
 }
 
@@ -85,17 +88,19 @@ export class Model {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
   readonly #loras: Loras;
+  #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
   readonly #stages: Stages;
   readonly #text: TextEncoders;
 
   /** Use `open`. */
-  constructor({ checkpoint, runtime, scheduler, memory, loras, warn }: ModelOptions) {
+  constructor({ checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose }: ModelOptions) {
     this.checkpoint = checkpoint;
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);
-    this.#loras = new Loras(loras);
+    this.#loras = new Loras(loras, loraMode);
+    this.#onClose = onClose;
     const { lowering } = runtime;
     this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
   }
@@ -235,8 +240,11 @@ export class Model {
   }
 
   /** Gives all memory back. The model cannot be used afterwards. */
-  close(): Promise<void> {
-    return this.#stages.close();
+  async close(): Promise<void> {
+    await this.#stages.close();
+    const onClose = this.#onClose;
+    this.#onClose = undefined; // closing twice is fine
+    await onClose?.();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -72,7 +72,7 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
   [2, ["--seed", "18446744073709551616"], /^Cannot use --seed/],
   [2, ["--device", "cuda"], /^Cannot use --device "cuda": wanted is cpu\.$/],
   [1, ["--lora", "none.safetensors=0.5"], /^Cannot open .*none\.safetensors: it does not exist\.$/],
-  [2, ["--lora-mode", "fuse"], /^Cannot use --lora-mode "fuse": wanted is branch\.$/],
+  [2, ["--lora-mode", "merge"], /^Cannot use --lora-mode "merge": wanted is branch, fuse\.$/],
   [2, ["--image", "x.png"], /^Cannot use --image: /],
   [2, ["--seed", "1", "--noise", "x.safetensors"], /^Cannot use --seed with --noise/],
   [1, ["--noise", "nothing.safetensors"], /nothing\.safetensors.*does not exist/],
