@@ -193,14 +193,13 @@ class Watch {
 
   /** @throws the user's reason to stop, else Hiccup */
   async over<T>(url: URL, wait: () => Promise<T>): Promise<T> {
-    const silence = new Hiccup(`${url.host} sent nothing for ${this.#idle / 1000} s`);
-    const timer = setTimeout(() => this.#late.abort(silence), this.#idle);
+    const timer = setTimeout(() => this.#late.abort(), this.#idle);
     try {
       this.#user?.throwIfAborted();
       return await wait();
     } catch (error) {
       this.#user?.throwIfAborted();
-      if (this.#late.signal.aborted) throw silence;
+      if (this.#late.signal.aborted) throw new Hiccup(`${url.host} sent nothing for ${this.#idle / 1000} s`);
       throw failed(url, error);
     } finally {
       clearTimeout(timer);
