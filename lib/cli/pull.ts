@@ -109,7 +109,7 @@ function progressLine(): Line {
   };
 }
 
-/** "2/18 unet/diffusion_pytorch_model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 92 s left" */
+/** "2/18 unet/diffusion_pytorch_model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 2 min left" */
 export function inWords({ file, files, bytes, bytesPerSecond }: PullProgress): string {
   const parts = [
     `${Math.min(files.done + 1, files.total)}/${files.total} ${file}`,
@@ -117,9 +117,15 @@ export function inWords({ file, files, bytes, bytesPerSecond }: PullProgress): s
   ];
   if (bytesPerSecond > 0) {
     parts.push(`${formatBytes(Math.round(bytesPerSecond))}/s`);
-    parts.push(`${Math.ceil((bytes.total - bytes.done) / bytesPerSecond)} s left`);
+    parts.push(`${inTime((bytes.total - bytes.done) / bytesPerSecond)} left`);
   }
   return parts.join(" · ");
+}
+
+function inTime(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  return whole < 3600 ? `${Math.ceil(whole / 60)} min` : `${(whole / 3600).toFixed(1)} h`;
 }
 
 function columns(): number {

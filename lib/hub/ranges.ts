@@ -98,11 +98,12 @@ export class Source {
       return answer;
     }
     await answer.drop();
-    if (located !== undefined && located !== this.#address) {
-      this.#located = undefined;
-      throw new Hiccup(`${new URL(located).host} answered ${answer.status}`);
-    }
     if (answer.status === 416) throw this.#fault(`the server's file has no byte ${at}, the hub lists ${size}`);
+    // Only the hub itself knows who may read what: a storage that refuses has been sent an address that is too old.
+    if (!this.#client.isHub(answer.url) || (located !== undefined && located !== this.#address)) {
+      this.#located = undefined;
+      throw new Hiccup(`${new URL(answer.url).host} answered ${answer.status}`);
+    }
     throw this.#client.refusal(answer, this.#reference);
   }
 

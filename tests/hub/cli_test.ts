@@ -97,6 +97,8 @@ Deno.test("pull: progress in words", () => {
     bytes: { done: 1.2e9, total: 5.14e9 },
     bytesPerSecond: 43.1e6,
   };
-  equal(inWords(state), "2/4 unet/model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 92 s left");
+  equal(inWords(state), "2/4 unet/model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 2 min left");
+  ok(inWords({ ...state, bytesPerSecond: 1e9 }).endsWith("· 4 s left"), "seconds");
+  ok(inWords({ ...state, bytesPerSecond: 1e5 }).endsWith("· 10.9 h left"), "hours");
   equal(inWords({ ...state, bytesPerSecond: 0 }), "2/4 unet/model.safetensors · 1.20 GB of 5.14 GB");
 });
