@@ -167,7 +167,6 @@ export class Client {
     headers.set("user-agent", `fewstep/${VERSION}`);
     // Ranges and sizes are of the file's own bytes.
     headers.set("accept-encoding", "identity");
-    headers.delete("authorization");
     const { token } = this.#options;
     if (token !== undefined && this.isHub(url.href)) headers.set("authorization", `Bearer ${token}`);
     return headers;

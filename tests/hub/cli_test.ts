@@ -10,9 +10,13 @@ interface Ended {
   readonly stderr: string;
 }
 
+/** Those of the task: no programs are run, no native code is loaded. */
+const permissions = JSON.parse(await Deno.readTextFile("deno.json")).tasks.pull.command
+  .split(" ").filter((word: string) => word.startsWith("--allow-"));
+
 function start(env: Record<string, string>, args: readonly string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "lib/cli/pull.ts", ...args],
+    args: ["run", "--no-prompt", "--no-check", ...permissions, "lib/cli/pull.ts", ...args],
     env: { HF_HUB_OFFLINE: "", HF_TOKEN: "", HF_HOME: "/nowhere", ...env },
     stdout: "piped",
     stderr: "piped",
