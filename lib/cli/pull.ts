@@ -2,11 +2,11 @@
 
 import { parseArgs } from "node:util";
 import { formatBytes } from "../hub/faults.ts";
+import { isLocal } from "../hub/local.ts";
 import type { Pulled, PullOptions } from "../hub/pull.ts";
 import type { PullProgress } from "../hub/progress.ts";
 import { parseReference } from "../hub/reference.ts";
 import { hubSettings } from "../hub/settings.ts";
-import { kindOf } from "../weights/files.ts";
 import { type Arguments, type Command, main, UsageError } from "./args.ts";
 
 export const pull: Command = {
@@ -61,7 +61,7 @@ async function run(args: Arguments, files: readonly string[]): Promise<void> {
 
 /** A name that is none can be mended on the command line. */
 async function wantReference(text: string): Promise<void> {
-  if (await kindOf(text) !== "nothing") return;
+  if (await isLocal(text)) return;
   const { endpoint } = hubSettings();
   try {
     parseReference(text, { endpoint });

@@ -9,6 +9,7 @@ import { Client } from "./client.ts";
 import { diskFault, formatBytes } from "./faults.ts";
 import { findCached } from "./find.ts";
 import { commitOf, type HubFile, listAll, listNamed } from "./listing.ts";
+import { isLocal } from "./local.ts";
 import { withLock } from "./lock.ts";
 import type { Retry } from "./patience.ts";
 import { ProgressMeter, type PullProgress } from "./progress.ts";
@@ -69,7 +70,7 @@ export async function pull(reference: string, options: PullOptions = {}): Promis
 
 /** As `pull`, with an account of each file. */
 export async function pullFiles(text: string, options: PullOptions = {}): Promise<Pulled> {
-  if (await kindOf(text) !== "nothing") return { path: text, commit: undefined, files: [] };
+  if (await isLocal(text)) return { path: text, commit: undefined, files: [] };
   const settings = hubSettings(options);
   const reference = parseReference(text, settings);
   const names = namesOf(reference, options);

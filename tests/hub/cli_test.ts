@@ -11,12 +11,16 @@ interface Ended {
 }
 
 /** Those of the task: no programs are run, no native code is loaded. */
-const permissions = JSON.parse(await Deno.readTextFile("deno.json")).tasks.pull.command
+const permissions: readonly string[] = JSON.parse(await Deno.readTextFile("deno.json")).tasks.pull.command
   .split(" ").filter((word: string) => word.startsWith("--allow-"));
 
-function start(env: Record<string, string>, args: readonly string[]): Deno.ChildProcess {
+function start(
+  env: Record<string, string>,
+  args: readonly string[],
+  allowed: readonly string[] = permissions,
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", ...permissions, "lib/cli/pull.ts", ...args],
+    args: ["run", "--no-prompt", "--no-check", ...allowed, "lib/cli/pull.ts", ...args],
     env: { HF_HUB_OFFLINE: "", HF_TOKEN: "", HF_HOME: "/nowhere", ...env },
     stdout: "piped",
     stderr: "piped",
@@ -66,6 +70,15 @@ Deno.test("pull: a mistake on the command line is exit code 2, anything else 1; 
       ok(message.test(ended.stderr.trimEnd()), ended.stderr);
       ok(!ended.stderr.includes("NobodyMaySee"), "the token is not shown");
     }));
+  }));
+
+Deno.test("pull: without the permission to use the network it says so, once", () =>
+  withHub(async (hub, _options, cache) => {
+    const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache };
+    const allowed = permissions.filter((permission) => permission !== "--allow-net");
+    const { code, stderr } = await end(start(env, [REPO], allowed));
+    equal(code, 1);
+    ok(/^Cannot reach 127\.0\.0\.1:\d+: Deno was not allowed to, by --allow-net\.\n$/.test(stderr), stderr);
   }));
 
 Deno.test("pull: Ctrl-C and a stop from outside end it at once, what has arrived is kept", async () => {
