@@ -81,8 +81,7 @@ export class Source {
     const { size } = this.#file;
     const whole = at === 0 && end === size;
     const headers: HeadersInit = whole ? {} : { range: `bytes=${at}-${end - 1}` };
-    const located = this.#located;
-    const answer = await this.#client.ask(located ?? this.#address, { headers }, {
+    const answer = await this.#client.ask(this.#located ?? this.#address, { headers }, {
       reference: this.#reference,
       patience: this.#client.patience(signal),
       signal,
@@ -100,7 +99,7 @@ export class Source {
     await answer.drop();
     if (answer.status === 416) throw this.#fault(`the server's file has no byte ${at}, the hub lists ${size}`);
     // Only the hub itself knows who may read what: a storage that refuses has been sent an address that is too old.
-    if (!this.#client.isHub(answer.url) || (located !== undefined && located !== this.#address)) {
+    if (!this.#client.isHub(answer.url)) {
       this.#located = undefined;
       throw new Hiccup(`${new URL(answer.url).host} answered ${answer.status}`);
     }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { pause } from "../../lib/hub/patience.ts";
 import { pull, pullFiles } from "../../lib/hub/pull.ts";
 import { ProgressMeter, type PullProgress } from "../../lib/hub/progress.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
@@ -156,6 +157,22 @@ Deno.test("a server that ignores ranges is read from its beginning, and what is 
     const { path, files } = await pullFiles(`${REPO}:${big}`, options);
     equal(files[0].how, "resumed");
     equal(await Deno.readFile(path), bytes);
+  }));
+
+Deno.test("as many ranges are under way at once as are asked for, four by default", () =>
+  withHub(async (hub, options, cache) => {
+    for (const parallel of [undefined, 1, 3]) {
+      let [now, most] = [0, 0];
+      hub.trouble = async ({ at }) => {
+        if (at !== "storage") return undefined;
+        most = Math.max(most, ++now);
+        await pause(50);
+        now--;
+      };
+      await pull(`${REPO}:${big}`, { ...options, parallel });
+      equal(most, parallel ?? 4);
+      await Deno.remove(blobOf(cache, hub.file(big)));
+    }
   }));
 
 Deno.test("a listing of many pages is read to its end", () =>

@@ -135,6 +135,20 @@ Deno.test("wrong bytes are never taken for the file, and are thrown away", () =>
     equal(await Deno.readFile(await pull(`${REPO}:${big}`, options)), bytes, "and the next pull is well");
   }));
 
+Deno.test("what ends a pull ends all of its requests at once, also those on which nothing comes", () =>
+  withHub(async (hub, options) => {
+    hub.trouble = onBig(
+      hub,
+      ({ range }) =>
+        range?.startsWith("bytes=0-")
+          ? { response: new Response("x", { status: 206 }) }
+          : { stallAt: Number(/\d+/.exec(range ?? "")?.[0]) },
+    );
+    const began = performance.now();
+    await throwsSentence(() => pull(`${REPO}:${big}`, options), /bytes from 0 on were wanted/);
+    ok(performance.now() - began < 2000, `${performance.now() - began} ms; a silent connection is cut after 5000`);
+  }));
+
 Deno.test("a small file's wrong bytes are found by git's hash", () =>
   withHub(async (hub, options) => {
     const { bytes } = hub.file("README.md");
