@@ -96,10 +96,11 @@ function vaeStructure({ latentChannels, blockOutChannels, layersPerBlock, midAtt
   return [latentChannels, blockOutChannels, layersPerBlock, midAttention];
 }
 
-async function tokenizersOf(
+/** The two vocabularies of a checkpoint. @throws an error whose message is one sentence when one has to be named */
+export async function tokenizersOf(
   { path, tokenizer, tokenizer2, layout }: Contents,
   { architecture: { vocabularySize } }: Part<ClipTextArchitecture>,
-  given: string | undefined,
+  given?: string,
 ): Promise<readonly [TokenizerFolder, TokenizerFolder]> {
   if (given !== undefined) {
     const found = await tokenizersIn(given);
