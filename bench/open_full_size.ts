@@ -25,10 +25,10 @@ try {
       await time(async () => {
         const { unet, vae, textEncoder, textEncoder2 } = await openCheckpoint(model);
         const networks = [
-          buildUnet(unet.architecture, unet.weights, cpu),
-          buildVaeDecoder(vae.architecture, vae.weights, cpu),
-          buildClipText(textEncoder.architecture, textEncoder.weights, cpu),
-          buildClipText(textEncoder2.architecture, textEncoder2.weights, cpu),
+          buildUnet(unet.architecture, unet.weights, { lowering: cpu }),
+          buildVaeDecoder(vae.architecture, vae.weights, { lowering: cpu }),
+          buildClipText(textEncoder.architecture, textEncoder.weights, { lowering: cpu }),
+          buildClipText(textEncoder2.architecture, textEncoder2.weights, { lowering: cpu }),
         ];
         for (const { name, bytes } of networks) await Deno.writeFile(join(folder, `${name}.onnx`), bytes);
         bytes = Object.fromEntries(networks.map(({ name, bytes }) => [name, bytes.length]));

@@ -21,7 +21,7 @@ for (const guidance of [0, 5]) {
   await using model = await open(MODEL);
   const runtime = onnxRuntimeCpu();
   const { unet } = await openCheckpoint(MODEL);
-  const session = await runtime.load(buildUnet(unet.architecture, unet.weights, runtime.lowering));
+  const session = await runtime.load(buildUnet(unet.architecture, unet.weights, { lowering: runtime.lowering }));
   const start = await model.begin({ prompt: "sunflower, meadow", seed: 1, steps: 4, guidance });
   const { trajectory, conditioning } = start;
   const input = samplers[trajectory.sampler].scaleInput(start.latent, trajectory.schedule.sigmas[0]);

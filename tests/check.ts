@@ -5,7 +5,7 @@
 
 import { extractCells, type Extracted, nameCells, notebookPaths, parseNotebook } from "./notebooks/cells.ts";
 
-const folder = ".work/cells"; // in the tree, so that the import map counts; git ignores it
+const folder = "tests/notebooks/.cells"; // in the tree, so that the import map counts; git ignores it
 
 async function denoCheck(paths: readonly string[]): Promise<{ ok: boolean; text: string }> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

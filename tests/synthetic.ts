@@ -82,9 +82,9 @@ const STEMS: Readonly<Record<string, string>> = {
 /** Every tensor of a part by its published name, as its graph asks for it. */
 export async function tensorsOf(part: string, configPath: string): Promise<ReadonlyMap<string, Shape>> {
   const asked = new Asked(part);
-  if (part === "unet") buildUnet(await readUnetConfig(configPath), asked, cpu);
-  else if (part === "vae") buildVaeDecoder(await readVaeConfig(configPath), asked, cpu);
-  else buildClipText(await readClipTextConfig(configPath, part === "text_encoder_2"), asked, cpu);
+  if (part === "unet") buildUnet(await readUnetConfig(configPath), asked, { lowering: cpu });
+  else if (part === "vae") buildVaeDecoder(await readVaeConfig(configPath), asked, { lowering: cpu });
+  else buildClipText(await readClipTextConfig(configPath, part === "text_encoder_2"), asked, { lowering: cpu });
   return asked.shapes;
 }
 

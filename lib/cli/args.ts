@@ -45,6 +45,11 @@ export class Arguments {
     return this.#values.get(name)?.at(-1);
   }
 
+  /** All that were given, in order. */
+  texts(name: string): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+
   required(name: string, what: string): string {
     const value = this.text(name);
     if (value === undefined) throw new UsageError(`Missing --${name}: ${what}.`);

@@ -1,6 +1,6 @@
 /** `deno task generate`: one request, from the command line to a picture. */
 
-import { PREDICTIONS, recipes, type SamplerName, SPACINGS } from "../diffusion/mod.ts";
+import { PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import type { Generated, Model } from "../model/model.ts";
 import type { OpenOptions } from "../model/open.ts";
 import type { Request } from "../model/request.ts";
@@ -8,24 +8,37 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
 import { outputFiles, wantWritable } from "./output.ts";
 
-/** The samplers that whole runs are held against diffusers with. */
-const samplerNames = ["euler", "euler-ancestral"] as const satisfies readonly SamplerName[];
+/** Names in lines of up to 80 letters, for the help. */
+function inLines(names: readonly string[]): string {
+  const lines: string[] = [];
+  for (const name of names) {
+    const longer = lines.length > 0 ? `${lines[lines.length - 1]}, ${name}` : name;
+    if (longer.length > 80) lines[lines.length - 1] += ",";
+    if (lines.length === 0 || longer.length > 80) lines.push(name);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.join("\n");
+}
 
 export const generate: Command = {
   name: "generate",
   about: "Makes a picture of a prompt with an SDXL checkpoint, as it was published.",
   options: {
-    model: { value: "PATH", about: "a diffusers folder" },
+    model: { value: "PATH", about: "a diffusers folder, or a single-file .safetensors checkpoint" },
     unet: { value: "FILE", about: "a .safetensors that replaces the U-Net" },
     vae: { value: "FILE", about: "a .safetensors that replaces the VAE" },
+    tokenizer: { value: "DIR", about: "vocabularies, for a single file whose own is not CLIP's" },
+    lora: { value: "FILE[=STRENGTH]", about: "a LoRA, default strength 1; may be given several times", multiple: true },
+    "lora-mode": { value: "NAME", about: "branch: beside the weights, which stay as they lie" },
     recipe: {
       value: "NAME",
-      about: `how the model wants to be run: ${Object.keys(recipes).join(", ")};\ndefault base`,
+      about: `how the model wants to be run, default base:\n${inLines(Object.keys(recipes))}`,
     },
-    sampler: { value: "NAME", about: `${samplerNames.join(", ")}; overrides the recipe, as the next four do` },
-    spacing: { value: "NAME", about: SPACINGS.join(", ") },
+    sampler: { value: "NAME", about: `${inLines(SAMPLER_NAMES)};\noverrides the recipe, as the next five do` },
+    spacing: { value: "NAME", about: inLines(SPACINGS) },
     prediction: { value: "NAME", about: `what the network's output means: ${PREDICTIONS.join(", ")}` },
     steps: { value: "N", about: "denoising steps" },
+    eta: { value: "E", about: "how much noise comes back, for samplers with a choice: ddim, tcd" },
     guidance: { value: "G", about: "guidance scale; 0 and 1 run the prompt alone" },
     unguarded: { about: "run what the recipe's weights were not made for" },
     prompt: { value: "TEXT", about: "what to draw; may be empty" },
@@ -40,23 +53,6 @@ export const generate: Command = {
     out: { value: "FILE", about: "the picture, .png or .webp; with several seeds FILE-0.png, FILE-1.png, …" },
     record: { value: "FILE", about: "the whole run, as .safetensors" },
     json: { about: "print one JSON object: files, milliseconds, memory, digest of the last latent" },
-    tokenizer: {
-      value: "DIR",
-      about: "",
-      refused: "single-file checkpoints cannot be opened yet; a diffusers folder brings its own.",
-    },
-    lora: {
-      value: "FILE",
-      about: "",
-      multiple: true,
-      refused: "LoRA files cannot be opened yet; a distilled U-Net can: --unet FILE.",
-    },
-    "lora-mode": {
-      value: "NAME",
-      about: "",
-      refused: "LoRA files cannot be opened yet; a distilled U-Net can: --unet FILE.",
-    },
-    eta: { value: "E", about: "", refused: `none of the samplers takes it yet; there is ${samplerNames.join(", ")}.` },
     image: {
       value: "FILE",
       about: "",
@@ -77,7 +73,10 @@ export const generate: Command = {
 };
 
 async function run(args: Arguments): Promise<void> {
-  const path = args.required("model", "a diffusers folder, for example models/pocket/base");
+  const path = args.required(
+    "model",
+    "a diffusers folder or a .safetensors checkpoint, for example models/pocket/base",
+  );
   const out = args.required("out", "where the picture goes, for example picture.png");
   const recordPath = args.text("record");
   const options = openOptions(args);
@@ -111,9 +110,12 @@ async function run(args: Arguments): Promise<void> {
 }
 
 function openOptions(args: Arguments): OpenOptions {
+  args.oneOf("lora-mode", ["branch"]);
   return {
     unet: args.text("unet"),
     vae: args.text("vae"),
+    tokenizer: args.text("tokenizer"),
+    loras: args.texts("lora").map(loraOf),
     device: args.oneOf("device", ["cpu"]),
     precision: args.oneOf("precision", ["fp32"]),
     memory: args.oneOf("memory", ["fast", "lean"]),
@@ -133,14 +135,21 @@ async function requestOf(args: Arguments): Promise<Request> {
     rng: args.oneOf("rng", ["cpu", "cuda"]),
     noise: noise === undefined ? undefined : await readNoise(noise),
     recipe: args.oneOf("recipe", Object.keys(recipes)),
-    sampler: args.oneOf("sampler", samplerNames),
+    sampler: args.oneOf("sampler", SAMPLER_NAMES),
     spacing: args.oneOf("spacing", SPACINGS),
     prediction: args.oneOf("prediction", PREDICTIONS),
     steps: args.number("steps", "a whole number from 1", { whole: true, least: 1 }),
+    eta: args.number("eta", "a number from 0", { least: 0 }),
     guidance: args.number("guidance", "a number from 0", { least: 0 }),
     size: sizeOf(args.text("size")),
     unguarded: args.has("unguarded"),
   };
+}
+
+/** FILE or FILE=STRENGTH. What follows the last "=" is part of the name where it is no number. */
+function loraOf(text: string): { path: string; strength?: number } {
+  const [, path, strength] = /^(.+)=([+-]?(?:\d+\.?\d*|\.\d+))$/.exec(text) ?? [];
+  return path === undefined ? { path: text } : { path, strength: Number(strength) };
 }
 
 /** torch's seeds: −2⁶³ … 2⁶⁴ − 1. */

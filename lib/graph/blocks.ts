@@ -1,7 +1,7 @@
 /** The blocks of SDXL's U-Net and VAE, named as in diffusers. */
 
 import type { Scope, Value } from "./builder.ts";
-import { conv2d, gelu, groupNorm, layerNorm, linear, silu, toPicture, toTokens } from "./layers.ts";
+import { conv2d, gelu, groupNorm, layerNorm, linear, lowRank, silu, toPicture, toTokens } from "./layers.ts";
 import { rows } from "../weights/weights.ts";
 
 export interface ResnetOptions {
@@ -54,8 +54,9 @@ export function feedForward(g: Scope, x: Value): Value {
   const weight = proj.find("weight", [2 * inner, x.channels]);
   const bias = proj.find("bias", [2 * inner]);
   const half = (scope: Scope, start: number): Value => {
-    const product = scope.lowering.matmul(scope, x, scope.float32(rows(weight, start, start + inner)), inner);
-    return scope.add(product, scope.float32(rows(bias, start, start + inner)));
+    const end = start + inner;
+    const product = scope.lowering.matmul(scope, x, scope.float32(rows(weight, start, end)), inner);
+    return scope.add(lowRank(proj, x, product, [start, end]), scope.float32(rows(bias, start, end)));
   };
   const value = half(proj.at("value"), 0);
   const gate = half(proj.at("gate"), inner);

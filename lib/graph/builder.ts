@@ -16,6 +16,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { parse, relative, sep } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
 import { type DType, shapeOf, type WeightRef, type WeightSource } from "../weights/weights.ts";
+import type { LoraModule } from "../weights/lora.ts";
 import type { Lowering } from "./lowering.ts";
 import {
   AttributeProto_AttributeType as AttributeType,
@@ -91,18 +92,32 @@ const ONNX_TYPE: Readonly<Record<DType, DataType>> = {
 
 const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32 } as const;
 
+/** A LoRA as a low-rank path beside the weights: its strength is an input of the network. */
+export interface Adapter {
+  /** Name of the scalar input. */
+  readonly strength: string;
+  /** By the key of the weight that each changes. */
+  readonly modules: ReadonlyMap<string, LoraModule>;
+}
+
 export interface GraphOptions {
   /** What the network is, for errors: "unet", "vae decoder", … */
   readonly name: string;
   readonly weights: WeightSource;
   /** How a provider wants the layers written. */
   readonly lowering: Lowering;
+  /** Default none, which leaves the graph as it is without. */
+  readonly adapters?: readonly Adapter[];
 }
+
+/** What every network's builder takes beside architecture and weights. */
+export type BuildOptions = Pick<GraphOptions, "lowering" | "adapters">;
 
 export class Graph {
   readonly name: string;
   readonly weights: WeightSource;
   readonly lowering: Lowering;
+  readonly adapters: readonly Adapter[];
   readonly #nodes: NodeProto[] = [];
   readonly #initializers = new Map<string, TensorProto>();
   readonly #inputs: Port[] = [];
@@ -110,10 +125,12 @@ export class Graph {
   readonly #names = new Set<string>();
   #root: string | undefined;
 
-  constructor({ name, weights, lowering }: GraphOptions) {
+  constructor({ name, weights, lowering, adapters = [] }: GraphOptions) {
     this.name = name;
     this.weights = weights;
     this.lowering = lowering;
+    this.adapters = adapters;
+    for (const { strength } of adapters) this.input(strength, "float32", []);
   }
 
   /** The scope whose path is a prefix of the checkpoint's keys; the empty one is the network itself. */
@@ -183,6 +200,13 @@ export class Graph {
   fold(weight: string, opType: string, attributes: Attributes): string {
     const name = `${weight}/${opType}`;
     return this.#names.has(name) ? name : this.node(weight, opType, [weight], attributes, {})[0];
+  }
+
+  /** An input times a constant, computed once however many layers want it. */
+  scaled(input: string, factor: number): string {
+    const name = `${input}·${factor}/Mul`;
+    if (this.#names.has(name)) return name;
+    return this.node(`${input}·${factor}`, "Mul", [input, this.constant("float32", [factor], [])], {}, {})[0];
   }
 
   /** A constant of the graph itself. Equal constants are stored once. */
@@ -266,6 +290,18 @@ export class Scope {
     if (ref.dtype !== "F32") name = this.graph.fold(name, "Cast", { to: DataType.FLOAT });
     if (ref.transposed) name = this.graph.fold(name, "Transpose", { perm: [1, 0] });
     return { name, channels: shapeOf(ref)[0] };
+  }
+
+  /** The low-rank paths beside this scope's weight, and the strength of each, times alpha/rank. */
+  get adapters(): readonly { readonly module: LoraModule; readonly strength: Value; readonly scope: Scope }[] {
+    const key = this.at("weight").path;
+    return this.graph.adapters.flatMap(({ strength, modules }) => {
+      const module = modules.get(key);
+      if (module === undefined) return [];
+      const scope = this.at(strength);
+      const scaled = module.scale === 1 ? strength : this.graph.scaled(strength, module.scale);
+      return [{ module, strength: { name: scaled, channels: 1 }, scope }];
+    });
   }
 
   /** A value of any number type, converted. */

@@ -9,9 +9,8 @@
 
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
 import type { WeightSource } from "../weights/weights.ts";
-import { Graph, type Network, type Scope, type Value } from "./builder.ts";
+import { type BuildOptions, Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { gelu, layerNorm, linear, quickGelu } from "./layers.ts";
-import type { Lowering } from "./lowering.ts";
 
 /**
  * Builds the graph of a text encoder.
@@ -22,8 +21,8 @@ import type { Lowering } from "./lowering.ts";
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
-export function buildClipText(clip: ClipTextArchitecture, weights: WeightSource, lowering: Lowering): Network {
-  const graph = new Graph({ name: weights.part, weights, lowering });
+export function buildClipText(clip: ClipTextArchitecture, weights: WeightSource, options: BuildOptions): Network {
+  const graph = new Graph({ name: weights.part, weights, ...options });
   const { hiddenSize, layers, positions, projectionDim } = clip;
   // transformers 5 writes an unprojected encoder without the prefix; published files have it.
   const prefix = weights.has("text_model.embeddings.token_embedding.weight") ? "text_model" : "";

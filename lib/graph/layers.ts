@@ -3,12 +3,27 @@
  * key in the checkpoint. Pictures are `[batch, channels, height, width]`, tokens `[batch, tokens, channels]`.
  */
 
+import { rows } from "../weights/weights.ts";
 import { float, type Scope, type Value } from "./builder.ts";
 
 /** torch.nn.Linear, with its bias where the checkpoint has one. */
 export function linear(g: Scope, x: Value, out: number, { bias = true } = {}): Value {
-  const y = g.lowering.matmul(g, x, g.weight("weight", [out, x.channels]), out);
+  const y = lowRank(g, x, g.lowering.matmul(g, x, g.weight("weight", [out, x.channels]), out));
   return bias ? g.add(y, g.weight("bias", [out])) : y;
+}
+
+/**
+ * Adds the LoRAs' paths to x·Wᵀ: strength·(alpha/rank)·(x·downᵀ)·upᵀ (arXiv 2106.09685, equation 3).
+ *
+ * @param range the rows of W that y was made of, where a layer computes its output in parts
+ */
+export function lowRank(g: Scope, x: Value, y: Value, range?: readonly [start: number, end: number]): Value {
+  return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
+    const rank = down.shape[0];
+    const hidden = scope.mul(g.lowering.matmul(scope.at("down"), x, scope.float32(down), rank), strength);
+    const upRows = scope.float32(range ? rows(up, ...range) : up);
+    return scope.add(sum, g.lowering.matmul(scope.at("up"), hidden, upRows, y.channels));
+  }, y);
 }
 
 export interface ConvOptions {
@@ -20,8 +35,17 @@ export interface ConvOptions {
 /** torch.nn.Conv2d with a square kernel. */
 export function conv2d(g: Scope, x: Value, out: number, { kernel = 3, stride = 1 }: ConvOptions = {}): Value {
   const weight = g.weight("weight", [out, x.channels, kernel, kernel]);
+  const y = convolve(g, [x, weight, g.weight("bias", [out])], out, kernel, stride);
+  return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
+    const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], kernel, stride);
+    const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.float32(up)], out, 1, 1);
+    return scope.add(sum, delta);
+  }, y);
+}
+
+function convolve(g: Scope, inputs: readonly Value[], out: number, kernel: 1 | 3, stride: 1 | 2): Value {
   const pad = (kernel - 1) / 2;
-  return g.op("Conv", [x, weight, g.weight("bias", [out])], out, {
+  return g.op("Conv", inputs, out, {
     kernel_shape: [kernel, kernel],
     strides: [stride, stride],
     pads: [pad, pad, pad, pad],

@@ -12,9 +12,8 @@
 import type { UnetArchitecture, UnetBlock } from "../weights/architecture.ts";
 import type { WeightSource } from "../weights/weights.ts";
 import { resnetBlock, transformer } from "./blocks.ts";
-import { Graph, type Network, type Scope, type Value } from "./builder.ts";
+import { type BuildOptions, Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { conv2d, groupNorm, linear, nearest, silu } from "./layers.ts";
-import type { Lowering } from "./lowering.ts";
 
 /** Longest wavelength of the sinusoidal embeddings, as in Vaswani et al. 2017 (arXiv 1706.03762), section 3.5. */
 const MAX_PERIOD = 10_000;
@@ -41,8 +40,8 @@ interface Conditioning {
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
-export function buildUnet(unet: UnetArchitecture, weights: WeightSource, lowering: Lowering): Network {
-  const graph = new Graph({ name: "unet", weights, lowering });
+export function buildUnet(unet: UnetArchitecture, weights: WeightSource, options: BuildOptions): Network {
+  const graph = new Graph({ name: "unet", weights, ...options });
   const g = graph.at();
   const latent = ["batch", unet.inChannels, "height", "width"];
   const pooledDim = unet.additionInputDim - TIME_IDS * unet.additionTimeEmbedDim;

@@ -9,9 +9,8 @@
 import type { VaeArchitecture } from "../weights/architecture.ts";
 import type { WeightSource } from "../weights/weights.ts";
 import { attention, resnetBlock } from "./blocks.ts";
-import { Graph, type Network, type Scope, type Value } from "./builder.ts";
+import { type BuildOptions, Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { conv2d, groupNorm, nearest, silu, toPicture, toTokens } from "./layers.ts";
-import type { Lowering } from "./lowering.ts";
 
 /** The epsilon of every group norm in the autoencoder. */
 const EPSILON = 1e-6;
@@ -24,8 +23,8 @@ const EPSILON = 1e-6;
  *
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
-export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, lowering: Lowering): Network {
-  const graph = new Graph({ name: "vae decoder", weights, lowering });
+export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, options: BuildOptions): Network {
+  const graph = new Graph({ name: "vae decoder", weights, ...options });
   const g = graph.at();
   const { latentChannels, imageChannels, groups } = vae;
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);

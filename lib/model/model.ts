@@ -20,6 +20,7 @@ import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, wantUnfinished } from "./advance.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
+import { type LoadedLora, Loras } from "./loras.ts";
 import { seedsOf } from "./request.ts";
 import type { Request } from "./request.ts";
 import type { RunRecord } from "./record.ts";
@@ -46,6 +47,7 @@ export type Overrides =
     | "guidanceRescale"
     | "guidanceInterval"
     | "eta"
+    | "loraStrengths"
     | "unguarded"
   >
   & RunOptions;
@@ -55,6 +57,7 @@ export interface ModelOptions {
   readonly runtime: Runtime;
   readonly scheduler: SchedulerConfig;
   readonly memory: MemoryMode;
+  readonly loras: readonly LoadedLora[];
   readonly warn: (message: string) => void;
 }
 
@@ -81,17 +84,25 @@ function wantFinite(tensor: Tensor, what: string): void {
 export class Model {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
+  readonly #loras: Loras;
   readonly #scheduler: SchedulerConfig;
   readonly #stages: Stages;
   readonly #text: TextEncoders;
 
   /** Use `open`. */
-  constructor({ checkpoint, runtime, scheduler, memory, warn }: ModelOptions) {
+  constructor({ checkpoint, runtime, scheduler, memory, loras, warn }: ModelOptions) {
     this.checkpoint = checkpoint;
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);
-    this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering: runtime.lowering, warn });
+    this.#loras = new Loras(loras);
+    const { lowering } = runtime;
+    this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
+  }
+
+  /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
+  get loras(): readonly LoadedLora[] {
+    return this.#loras.loaded;
   }
 
   /** Pixels a latent's cell stands for: 8 in SDXL. */
@@ -197,7 +208,7 @@ export class Model {
       );
     }
     wantFinite(tensor, "the latent");
-    const build = () => buildVaeDecoder(vae.architecture, vae.weights, this.runtime.lowering);
+    const build = () => buildVaeDecoder(vae.architecture, vae.weights, this.runtime);
     const outputs = await this.#stages.use("vae", build, (session) => session.run({ latent_sample: tensor }));
     const sample = outputs.get("sample");
     if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
@@ -243,7 +254,10 @@ export class Model {
     const { context, pooled, timeIds } = conditioning.rows(guides);
     const rows = sample.shape[0];
     const { unet } = this.checkpoint;
-    const build = () => buildUnet(unet.architecture, unet.weights, this.runtime.lowering);
+    const { lowering } = this.runtime;
+    const adapters = this.#loras.adapters("unet");
+    const build = () => buildUnet(unet.architecture, unet.weights, { lowering, adapters });
+    const strengths = this.#loras.strengths(step.request.loraStrengths);
     let milliseconds = 0;
     const outputs = await this.#stages.use("unet", build, async (session) => {
       const started = performance.now();
@@ -254,6 +268,7 @@ export class Model {
         text_embeds: pooled,
         time_ids: timeIds,
         ...this.#embeddedGuidance(trajectory, rows),
+        ...this.#loras.feeds("unet", strengths),
       });
       milliseconds = performance.now() - started;
       return result;
@@ -290,14 +305,15 @@ export class Model {
   async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
     const size = request.size ?? this.defaultSize;
     const { prompt, negative } = request;
+    const strengths = this.#loras.strengths(request.loraStrengths);
     const embeds = this.checkpoint.unet.architecture.timeCondDim !== undefined;
     if (!usesGuidance(guidance) || embeds) {
-      const [positive] = await this.#text.encode([prompt]);
+      const [positive] = await this.#text.encode([prompt], strengths);
       return Conditioning.ofTexts(batch, size, positive);
     }
     const zeros = negative === undefined && this.checkpoint.forceZerosForEmptyPrompt;
     const texts = zeros ? [prompt] : [prompt, negative ?? ""];
-    const [positive, encoded]: readonly TextEmbedding[] = await this.#text.encode(texts);
+    const [positive, encoded]: readonly TextEmbedding[] = await this.#text.encode(texts, strengths);
     return Conditioning.ofTexts(batch, size, positive, zeros ? this.#text.zeros : encoded);
   }
 

@@ -1,6 +1,8 @@
 /** Opens a checkpoint as it was published. */
 
 import { type CheckpointOptions, openCheckpoint } from "../weights/open.ts";
+import { openLora } from "../weights/lora.ts";
+import type { LoadedLora } from "./loras.ts";
 import { Model } from "./model.ts";
 import { readScheduler } from "./scheduler.ts";
 import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
@@ -16,6 +18,8 @@ export interface OpenOptions extends CheckpointOptions {
    * the price of loading it again.
    */
   readonly memory?: MemoryMode;
+  /** LoRAs, each with its strength (default 1): paths, or path and strength. */
+  readonly loras?: readonly (string | { readonly path: string; readonly strength?: number })[];
   /** Threads of the runtime. Default: its own choice, one a core. */
   readonly threads?: number;
   /** Told in a sentence what a user should know, such as a prompt cut off. Default `console.warn`. */
@@ -29,8 +33,17 @@ export interface OpenOptions extends CheckpointOptions {
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
-  const { unet, vae, tokenizer, memory = "fast", threads, warn = console.warn } = options;
+  const { unet, vae, tokenizer, loras = [], memory = "fast", threads, warn = console.warn } = options;
   const checkpoint = await openCheckpoint(path, { unet, vae, tokenizer });
   const scheduler = await readScheduler(checkpoint, warn);
-  return new Model({ checkpoint, runtime: onnxRuntimeCpu({ threads }), scheduler, memory, warn });
+  const loaded: LoadedLora[] = [];
+  for (const lora of loras) {
+    const { path: file, strength = 1 } = typeof lora === "string" ? { path: lora } : lora;
+    loaded.push({ lora: await openLora(file, checkpoint), strength });
+  }
+  for (const { lora: { path, unmatched } } of loaded) {
+    if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
+  }
+  const runtime = onnxRuntimeCpu({ threads });
+  return new Model({ checkpoint, runtime, scheduler, memory, loras: loaded, warn });
 }

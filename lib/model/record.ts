@@ -7,11 +7,11 @@
  * after k steps has k + 1 latents and k of the others. The metadata key `fewstep` is JSON: see `Metadata`.
  */
 
+import { basename } from "node:path";
 import * as v from "valibot";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { VERSION } from "../version.ts";
 import { sha256 } from "../weights/digest.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
 import type { Model } from "./model.ts";
 import type { Request } from "./request.ts";
@@ -108,7 +108,7 @@ async function describe(model: Model, step: Step): Promise<Metadata> {
     request: requestJson(request),
     earlier: earlier.map(({ index, request }) => ({ until: index, request: requestJson(request) })),
     recipe: trajectory.recipe,
-    digests: await digestsOf(model.checkpoint),
+    digests: await digestsOf(model),
     timing: {
       begin: start.timing.step,
       steps: taken.map(({ timing }) => timing.step),
@@ -128,17 +128,19 @@ async function describe(model: Model, step: Step): Promise<Metadata> {
 }
 
 /** File names without folders: a record travels, and says nothing about the machine that made it. */
-async function digestsOf(checkpoint: Checkpoint): Promise<Record<string, Record<string, string>>> {
+async function digestsOf({ checkpoint, loras }: Model): Promise<Record<string, Record<string, string>>> {
   const { textEncoder, textEncoder2, unet, vae } = checkpoint;
   const digests: Record<string, Record<string, string>> = {};
-  for (const { weights } of [textEncoder, textEncoder2, unet, vae]) {
-    const files = weights.files.map(({ path }) => path);
-    const entries = await Promise.all(
-      files.map(async (file) => [file.split(/[\\/]/).at(-1) ?? file, await sha256(file)]),
-    );
-    digests[weights.part] = Object.fromEntries(entries);
+  for (const { weights: { part, files } } of [textEncoder, textEncoder2, unet, vae]) {
+    digests[part] = await digestFiles(files.map(({ path }) => path));
   }
+  if (loras.length > 0) digests.lora = await digestFiles(loras.map(({ lora }) => lora.path));
   return digests;
+}
+
+async function digestFiles(paths: readonly string[]): Promise<Record<string, string>> {
+  const entries = paths.map(async (path) => [basename(path), await sha256(path)]);
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /**

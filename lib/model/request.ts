@@ -18,6 +18,8 @@ export interface Request extends Omit<PlanOptions, "strength"> {
   readonly rng?: "cpu" | "cuda";
   /** Unit normal noise `[batch, 4, height/8, width/8]`, used in place of the seed. */
   readonly noise?: Tensor;
+  /** One a LoRA of the model, in the order in which it was opened with them. Default: the strengths given then. */
+  readonly loraStrengths?: readonly number[];
   /** Picture size in pixels, each a multiple of 8. Default: what the model was made for. */
   readonly size?: { readonly width: number; readonly height: number };
 }

@@ -25,18 +25,20 @@ export const requestSchema = v.looseObject({
   guidanceRescale: v.optional(v.number()),
   guidanceInterval: v.optional(v.object({ from: v.number(), to: v.number() })),
   eta: v.optional(v.number()),
+  loraStrengths: v.optional(v.array(v.number())),
   size: v.optional(v.object({ width: v.number(), height: v.number() })),
   unguarded: v.optional(v.boolean()),
 });
 
 export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
-  const { timesteps, sigmas, noise } = request;
+  const { timesteps, sigmas, loraStrengths, noise } = request;
   return {
     ...request,
     seed: seedsOf(request).map(String),
     noise: noise !== undefined,
     timesteps: timesteps && [...timesteps],
     sigmas: sigmas && [...sigmas],
+    loraStrengths: loraStrengths && [...loraStrengths],
   };
 }
 

@@ -7,6 +7,7 @@ import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokeniz
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
+import type { Loras } from "./loras.ts";
 import type { Integers } from "./sessions/session.ts";
 import type { Stages } from "./stage.ts";
 
@@ -17,6 +18,7 @@ export interface TextOptions {
   readonly checkpoint: Checkpoint;
   readonly stages: Stages;
   readonly lowering: Lowering;
+  readonly loras: Loras;
   /** Told, in a sentence, what of a prompt was cut off. */
   readonly warn: (message: string) => void;
 }
@@ -38,32 +40,37 @@ export class TextEncoders {
     return zeroEmbedding([...positions, width], [pooledWidth(textEncoder2.architecture)]);
   }
 
-  /** Encodes texts, or remembers them. Each encoder is loaded once for all that are new. */
-  async encode(texts: readonly string[]): Promise<readonly TextEmbedding[]> {
-    const fresh = [...new Set(texts)].filter((text) => !this.#known.has(text));
+  /**
+   * Encodes texts, or remembers them. Each encoder is loaded once for all that are new.
+   *
+   * @param strengths of the model's LoRAs, which may change the encoders too
+   */
+  async encode(texts: readonly string[], strengths: readonly number[]): Promise<readonly TextEmbedding[]> {
+    const keyOf = (text: string) => `${this.#options.loras.textKey(strengths)}\n${text}`;
+    const fresh = [...new Set(texts)].filter((text) => !this.#known.has(keyOf(text)));
     if (fresh.length > 0) {
-      const embeddings = await this.#run(fresh);
-      fresh.forEach((text, i) => this.#known.set(text, embeddings[i]));
+      const embeddings = await this.#run(fresh, strengths);
+      fresh.forEach((text, i) => this.#known.set(keyOf(text), embeddings[i]));
     }
-    const found = texts.map((text) => this.#recall(text));
+    const found = texts.map((text) => this.#recall(keyOf(text)));
     for (const old of [...this.#known.keys()].slice(0, Math.max(0, this.#known.size - KEPT))) this.#known.delete(old);
     return found;
   }
 
-  #recall(text: string): TextEmbedding {
-    const embedding = this.#known.get(text);
-    if (embedding === undefined) throw new Error(`Cannot find the embedding of "${text}".`);
-    this.#known.delete(text);
-    this.#known.set(text, embedding);
+  #recall(key: string): TextEmbedding {
+    const embedding = this.#known.get(key);
+    if (embedding === undefined) throw new Error(`Cannot find the embedding of "${key}".`);
+    this.#known.delete(key);
+    this.#known.set(key, embedding);
     return embedding;
   }
 
-  async #run(texts: readonly string[]): Promise<TextEmbedding[]> {
+  async #run(texts: readonly string[], strengths: readonly number[]): Promise<TextEmbedding[]> {
     const { textEncoder, textEncoder2, tokenizer, tokenizer2 } = this.#options.checkpoint;
     this.#tokenizers ??= openTokenizers([tokenizer, tokenizer2]);
     const [first, second] = await this.#tokenizers;
-    const hidden = await this.#encodeBy("text_encoder", textEncoder, first, texts);
-    const projected = await this.#encodeBy("text_encoder_2", textEncoder2, second, texts);
+    const hidden = await this.#encodeBy("text_encoder", textEncoder, first, texts, strengths);
+    const projected = await this.#encodeBy("text_encoder_2", textEncoder2, second, texts, strengths);
     return texts.map((_, i) => ({
       embeds: sideBySide(hidden.states.at(i), projected.states.at(i)),
       pooled: projected.pooled.at(i),
@@ -71,17 +78,23 @@ export class TextEncoders {
   }
 
   async #encodeBy(
-    name: string,
+    name: "text_encoder" | "text_encoder_2",
     { architecture, weights }: Part<ClipTextArchitecture>,
     tokenizer: Tokenizer,
     texts: readonly string[],
+    strengths: readonly number[],
   ): Promise<{ states: Tensor; pooled: Tensor }> {
-    const { stages, lowering } = this.#options;
+    const { stages, lowering, loras } = this.#options;
     const ids = this.#tokenize(tokenizer, architecture, texts);
     const pools = architecture.projectionDim !== undefined;
     const eos = Int32Array.from(ids, (row) => poolingPosition(row, architecture.eosTokenId));
-    const feeds = { input_ids: stackIds(ids), ...(pools ? { eos_position: { data: eos, shape: [eos.length] } } : {}) };
-    const build = () => buildClipText(architecture, weights, lowering);
+    const feeds = {
+      input_ids: stackIds(ids),
+      ...(pools ? { eos_position: { data: eos, shape: [eos.length] } } : {}),
+      ...loras.feeds(name, strengths),
+    };
+    const adapters = loras.adapters(name);
+    const build = () => buildClipText(architecture, weights, { lowering, adapters });
     const outputs = await stages.use(name, build, (session) => session.run(feeds));
     const states = outputs.get("hidden_states");
     const pooled = outputs.get("text_embeds") ?? Tensor.zeros([texts.length, 0]);

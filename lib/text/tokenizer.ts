@@ -8,7 +8,6 @@
  * Other ids are the consequence in both cases. Reference: transformers 5.23, `models/clip/tokenization_clip.py`.
  */
 
-import type { BPE } from "@huggingface/tokenizers";
 import type { TokenizerFolder } from "../weights/checkpoint.ts";
 import { readVocabulary, type SpecialToken, type Vocabulary, type Words } from "./vocabulary.ts";
 
@@ -84,7 +83,7 @@ function clipTokenizer(vocabulary: Vocabulary): Tokenizer {
       const ids = new Int32Array(length).fill(pad);
       const kept = words.slice(0, room);
       ids.set([bos, ...kept, eos]);
-      return { ids, truncated: spell(words.slice(room), vocabulary.bpe) };
+      return { ids, truncated: spell(words.slice(room), vocabulary) };
     },
   };
 }
@@ -135,8 +134,10 @@ function spellBytes(word: string): string {
 }
 
 /** The text of some ids, for a warning: `</w>` ends a word. */
-function spell(ids: readonly number[], bpe: BPE): string {
-  const spelled = ids.map((id) => bpe.vocab[id] ?? "").join("").replaceAll("</w>", " ");
+function spell(ids: readonly number[], { vocab }: Vocabulary): string {
+  if (ids.length === 0) return "";
+  const tokens = new Map(Object.entries(vocab).map(([token, id]) => [id, token]));
+  const spelled = ids.map((id) => tokens.get(id) ?? "").join("").replaceAll("</w>", " ");
   const bytes = Uint8Array.from(spelled, (character) => BYTE_OF.get(character) ?? 32);
   return new TextDecoder().decode(bytes).trim();
 }

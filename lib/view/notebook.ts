@@ -17,6 +17,8 @@ export interface DisplayOptions {
   /** Names the output, so that a later display with `update` replaces it. */
   readonly id?: string;
   readonly update?: boolean;
+  /** More of the same output follows, so that this one need not have arrived. */
+  readonly more?: boolean;
 }
 
 interface Jupyter {
@@ -26,8 +28,11 @@ interface Jupyter {
 /** Bytes that one output may have: beyond, the kernel's protocol breaks now and then. */
 export const outputLimit = 16 * 1024 * 1024;
 
-/** Milliseconds that the kernel needs to drain its queue before it may say that a cell is done. */
-const drain = 5;
+/**
+ * Milliseconds that the kernel gets to drain its queue before it may say that a cell is done. 5 lost none in 600 on
+ * an idle machine, and one in some hundreds on a busy one.
+ */
+const drain = 20;
 
 const kernel = findKernel();
 
@@ -54,7 +59,7 @@ export const inNotebook: boolean = kernel !== undefined;
  */
 export async function display(
   bundle: Bundle,
-  { metadata = {}, id, update = false }: DisplayOptions = {},
+  { metadata = {}, id, update = false, more = false }: DisplayOptions = {},
 ): Promise<void> {
   if (kernel === undefined) throw new RangeError("Cannot display: this is no notebook. Print or save instead.");
   const size = Object.values(bundle).reduce((sum, data) => sum + data.length, 0);
@@ -69,7 +74,7 @@ export async function display(
     metadata,
     transient: id === undefined ? {} : { display_id: id },
   });
-  await new Promise((resolve) => setTimeout(resolve, drain));
+  await new Promise((resolve) => setTimeout(resolve, more ? 0 : drain));
 }
 
 let current = new AbortController();

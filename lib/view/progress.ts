@@ -100,7 +100,7 @@ function cellBar(): (state: ProgressState) => Promise<void> {
     const text = `${state.label} ${inNumbers(state)}`;
     const html = `<progress value="${state.done}" max="${state.total}" style="vertical-align:middle"></progress> ` +
       `<span>${escapeHtml(text)}</span>`;
-    await display({ "text/html": html, "text/plain": text }, { id, update });
+    await display({ "text/html": html, "text/plain": text }, { id, update, more: !state.ended });
     update = true;
   };
 }

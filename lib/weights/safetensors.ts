@@ -128,6 +128,22 @@ export async function readTensor(file: SafetensorsFile, name: string): Promise<T
   return new Tensor(toFloat32(await readBytes(handle, entry.offset, entry.byteLength), entry.dtype), entry.shape);
 }
 
+/** Reads many tensors of one value each, such as the alphas of a LoRA, by name. */
+export async function readScalars(
+  file: SafetensorsFile,
+  entries: readonly TensorEntry[],
+): Promise<ReadonlyMap<string, number>> {
+  using handle = await openFile(file.path);
+  const values = new Map<string, number>();
+  for (const { name, dtype, shape, offset, byteLength } of entries) {
+    if (sizeOf(shape) !== 1) {
+      throw new SyntaxError(`Cannot use ${file.path}: tensor "${name}" is ${formatShape(shape)}; wanted is one value.`);
+    }
+    values.set(name, toFloat32(await readBytes(handle, offset, byteLength), dtype)[0]);
+  }
+  return values;
+}
+
 function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: DType): Float32Array<ArrayBuffer> {
   const { buffer } = bytes;
   switch (dtype) {

@@ -8,7 +8,7 @@ const lightning = [...pocket, "--recipe", "lightning-4step", "--prompt", "sunflo
 
 async function generate(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "lib/cli/generate.ts", ...args],
+    args: ["run", "--quiet", "-A", "lib/cli/generate.ts", ...args],
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
@@ -71,7 +71,8 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
   [2, ["--seed", "one"], /^Cannot use --seed "one": whole numbers/],
   [2, ["--seed", "18446744073709551616"], /^Cannot use --seed/],
   [2, ["--device", "cuda"], /^Cannot use --device "cuda": wanted is cpu\.$/],
-  [2, ["--lora", "x.safetensors"], /^Cannot use --lora: LoRA files cannot be opened yet/],
+  [1, ["--lora", "none.safetensors=0.5"], /^Cannot open .*none\.safetensors: it does not exist\.$/],
+  [2, ["--lora-mode", "fuse"], /^Cannot use --lora-mode "fuse": wanted is branch\.$/],
   [2, ["--image", "x.png"], /^Cannot use --image: /],
   [2, ["--seed", "1", "--noise", "x.safetensors"], /^Cannot use --seed with --noise/],
   [1, ["--noise", "nothing.safetensors"], /nothing\.safetensors.*does not exist/],
@@ -81,13 +82,13 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
 
 Deno.test("generate: each mistake is one sentence and an exit code, without a stack, and nothing is written", () =>
   inFolder(async (folder) => {
-    await Promise.all(mistakes.map(async ([code, args, message]) => {
+    for (const [code, args, message] of mistakes) {
       const result = await generate(...lightning, "--out", `${folder}/p.png`, ...args);
       match(result.stderr, new RegExp(message.source.replace(/\$$/, "\\n$")));
       equal(result.stderr.trim().split("\n").length, 1, result.stderr);
       equal(result.code, code, result.stderr);
       equal(result.stdout, "");
-    }));
+    }
     const missing = await generate(...lightning, "--out", `${folder}/none/p.png`);
     match(missing.stderr, /^Cannot write .*p\.png: the folder .*none does not exist\.\n$/);
     equal(missing.code, 1);
@@ -95,7 +96,10 @@ Deno.test("generate: each mistake is one sentence and an exit code, without a st
     equal(nowhere.code, 1);
     match(nowhere.stderr, /^Cannot open .*none.*\n$/);
     const bare = await generate();
-    deepEqual([bare.code, bare.stderr], [2, "Missing --model: a diffusers folder, for example models/pocket/base.\n"]);
+    deepEqual([bare.code, bare.stderr], [
+      2,
+      "Missing --model: a diffusers folder or a .safetensors checkpoint, for example models/pocket/base.\n",
+    ]);
     deepEqual(names(folder), []);
   }));
 

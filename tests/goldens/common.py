@@ -18,7 +18,7 @@ POCKET = Path("models/pocket")
 
 def provenance():
     """The command and the versions, so that a golden can be made again and a difference explained."""
-    command = "python " + " ".join(sys.argv)
+    command = f"python {sys.argv[0]}"
     return {"command": command, **{name: version(name) for name in ("torch", "diffusers", "transformers", "numpy")}}
 
 

@@ -9,7 +9,10 @@ import random
 from common import GOLDENS, POCKET, save_json
 from transformers import CLIPTokenizer
 
+CLIP = "data/clip"  # vocabulary and merges alone, as a single-file checkpoint is run
 FOLDERS = {
+    "clip": CLIP,
+    "clip_2": CLIP,
     "pocket": POCKET / "base/tokenizer",
     "pocket_2": POCKET / "base/tokenizer_2",
     "tiny": GOLDENS / "tokenizers/tokenizer",
@@ -61,7 +64,8 @@ def fuzz(count):
 def main():
     with open("data/prompts/article.json", encoding="utf-8") as file:
         texts = TEXTS + [row["prompt"] for row in json.load(file)] + list(fuzz(120))
-    tokenizers = {name: CLIPTokenizer.from_pretrained(folder) for name, folder in FOLDERS.items()}
+    bare = {"clip": {"model_max_length": 77}, "clip_2": {"model_max_length": 77, "pad_token": "!"}}
+    tokenizers = {name: CLIPTokenizer.from_pretrained(folder, **bare.get(name, {})) for name, folder in FOLDERS.items()}
     rows = []
     for text in texts:
         row = {"text": text, "ids": {}, "truncated": {}}

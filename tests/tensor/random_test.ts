@@ -4,7 +4,9 @@ import {
   float32FromBfloat16,
   float32FromFloat16,
 } from "../../lib/tensor/half.ts";
+import { noiseByHabit } from "../../lib/tensor/random/habits.ts";
 import { Twister } from "../../lib/tensor/random/mt19937.ts";
+import { philox } from "../../lib/tensor/random/philox.ts";
 import { batchNoise, initialNoise, torchGenerator } from "../../lib/tensor/random/mod.ts";
 import { closeEach, equal, throwsSentence } from "../assert.ts";
 import { readGolden } from "../goldens/read.ts";
@@ -54,6 +56,29 @@ Deno.test("fp16 and bf16 draws of whole blocks are the float32 stream, cast", ()
     closeEach(thinned(half), goldens.get(`42/${count}/half`).data, 2 ** -10);
     closeEach(thinned(brain), goldens.get(`42/${count}/bfloat16`).data, 2 ** -7);
   }
+});
+
+Deno.test("Philox 4×32-10 gives Random123's known answers", () => {
+  const answer = (counter: number[], key: [number, number]) => {
+    const words = Uint32Array.from(counter);
+    philox(words, ...key);
+    return [...words].map((word) => word.toString(16).padStart(8, "0")).join(" ");
+  };
+  equal(answer([0, 0, 0, 0], [0, 0]), "6627e8d5 e169c58d bc57ac4c 9b00dbd8");
+  const ones = 0xffffffff;
+  equal(answer([ones, ones, ones, ones], [ones, ones]), "408f276d 41c83b0e a20bc7c6 6d5451fd");
+  const pi = [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344];
+  equal(answer(pi, [0xa4093822, 0x299f31d0]), "d16cfe09 94fdcceb 5001e420 24126ea1");
+});
+
+Deno.test("habits: a generator a picture, one for all, or the seed counted up", async () => {
+  const own = noiseByHabit("each-own", [7, 8], [4, 2, 2]);
+  equal(own, noiseByHabit("counted-up", [7], [4, 2, 2], { batch: 2 }));
+  const stream = noiseByHabit("one-stream", [7], [4, 2, 2], { batch: 2 });
+  equal(stream.at(0), own.at(0));
+  equal(stream.data, torchGenerator(7).randn(32).values);
+  await throwsSentence(() => noiseByHabit("each-own", [7], [4, 2, 2], { batch: 2 }), /2 pictures from 1 seeds/);
+  await throwsSentence(() => noiseByHabit("one-stream", [], [4, 2, 2]), /no seed was given/);
 });
 
 Deno.test("torch's GPU normals: the stream's words in the order of the grid", () => {

@@ -14,7 +14,8 @@ const TINY_2 = goldenPath("tokenizers/tokenizer_2");
 
 for (const [name, folder] of Object.entries(folders)) {
   Deno.test(`the tokenizer "${name}" gives transformers' ids and cuts what diffusers cuts`, async () => {
-    const tokenizer = await openTokenizer(new URL(folder, root).pathname);
+    const pad = name === "clip_2" ? "!" : undefined;
+    const [tokenizer] = await openTokenizers([{ folder: new URL(folder, root).pathname, pad }]);
     for (const { text, ids, truncated } of rows) {
       const tokens = tokenizer.encode(text);
       const expected = ids[name];

@@ -19,13 +19,13 @@ const damaged = (body: (model: string) => Promise<void>) =>
 
 async function unetOf(model: string): Promise<void> {
   const { unet } = await openCheckpoint(model);
-  buildUnet(unet.architecture, unet.weights, cpu);
+  buildUnet(unet.architecture, unet.weights, { lowering: cpu });
 }
 
 Deno.test("every tensor of the checkpoints has its place in a graph", async () => {
   for (const path of [POCKET, TINY, goldenPath("tiny-sharded"), goldenPath("tiny-variant")]) {
     const { unet } = await openCheckpoint(path);
-    buildUnet(unet.architecture, unet.weights, cpu);
+    buildUnet(unet.architecture, unet.weights, { lowering: cpu });
     equal(unet.weights.unused, [], path);
   }
 });

@@ -1,0 +1,163 @@
+/** `deno task pull`: a checkpoint of the hub comes into the cache, and its path onto stdout. */
+
+import { parseArgs } from "node:util";
+import { formatBytes } from "../hub/faults.ts";
+import type { Pulled, PullOptions } from "../hub/pull.ts";
+import type { PullProgress } from "../hub/progress.ts";
+import { parseReference } from "../hub/reference.ts";
+import { hubSettings } from "../hub/settings.ts";
+import { kindOf } from "../weights/files.ts";
+import { type Arguments, type Command, main, UsageError } from "./args.ts";
+
+export const pull: Command = {
+  name: "pull",
+  about: "Brings a checkpoint of the hub into the cache that diffusers uses too: deno task pull REF [options].\n" +
+    "REF is org/name, org/name:file.safetensors, org/name@revision:file.safetensors or a page of the hub.\n" +
+    "Only what SDXL needs is brought, a pull that was cut is resumed, every file is checked against its hash.",
+  options: {
+    reference: { value: "REF", about: "the same as REF alone" },
+    variant: { value: "NAME", about: "form of a folder's weights, where there is one: fp16. Default: plain ones" },
+    file: { value: "NAME", about: "a path in the repository, in place of what SDXL needs; repeatable", multiple: true },
+    parallel: { value: "N", about: "ranges of a large file under way at once; default 4" },
+    verify: { about: "hold files that are in the cache already against their hash, not their size only" },
+    offline: { about: "use the cache and no network, as HF_HUB_OFFLINE=1 does" },
+    json: { about: "print path, commit and files as a JSON object" },
+  },
+  examples: [
+    "deno task pull stabilityai/sdxl-turbo --variant fp16",
+    "deno task pull ByteDance/SDXL-Lightning:sdxl_lightning_4step_unet.safetensors",
+    "HF_TOKEN=hf_… deno task pull org/gated-model",
+  ],
+  run: (args) => run(args, []),
+};
+
+async function run(args: Arguments, files: readonly string[]): Promise<void> {
+  const reference = args.required("reference", "what to pull, for example stabilityai/sdxl-turbo");
+  await wantReference(reference);
+  const stop = new AbortController();
+  const line = progressLine();
+  const began = performance.now();
+  const release = onInterrupt(() => stop.abort());
+  const { pullFiles } = await import("../hub/pull.ts");
+  try {
+    const pulled = await pullFiles(reference, {
+      ...optionsOf(args),
+      files,
+      signal: stop.signal,
+      onProgress: line.show,
+    });
+    line.wipe();
+    const milliseconds = performance.now() - began;
+    console.log(args.has("json") ? JSON.stringify({ ...pulled, milliseconds }, null, 2) : pulled.path);
+    if (Deno.stderr.isTerminal()) console.error(account(pulled, milliseconds));
+  } catch (error) {
+    line.wipe();
+    if (!stop.signal.aborted) throw error;
+    throw new Error("Stopped. What has arrived is kept: the same command goes on from there.");
+  } finally {
+    release();
+  }
+}
+
+/** A name that is none can be mended on the command line. */
+async function wantReference(text: string): Promise<void> {
+  if (await kindOf(text) !== "nothing") return;
+  const { endpoint } = hubSettings();
+  try {
+    parseReference(text, { endpoint });
+  } catch (error) {
+    throw error instanceof SyntaxError ? new UsageError(error.message) : error;
+  }
+}
+
+function optionsOf(args: Arguments): PullOptions {
+  return {
+    variant: args.text("variant"),
+    parallel: args.number("parallel", "a whole number from 1", { whole: true, least: 1 }),
+    verify: args.has("verify") ? "hash" : "size",
+    offline: args.has("offline") ? true : undefined,
+  };
+}
+
+/** Ctrl-C, or a stop from outside, ends in order; a second one ends at once. */
+function onInterrupt(stop: () => void): () => void {
+  let asked = false;
+  const heard = () => {
+    if (asked) Deno.exit(130);
+    asked = true;
+    stop();
+  };
+  const signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, heard);
+  return () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, heard);
+  };
+}
+
+interface Line {
+  show(progress: PullProgress): void;
+  wipe(): void;
+}
+
+/** One line that is written over; nothing where stderr is no terminal. */
+function progressLine(): Line {
+  if (!Deno.stderr.isTerminal()) return { show: () => {}, wipe: () => {} };
+  const write = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
+  return {
+    show: (progress) => write(inWords(progress).slice(0, columns() - 1)),
+    wipe: () => write(""),
+  };
+}
+
+/** "2/18 unet/diffusion_pytorch_model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 92 s left" */
+export function inWords({ file, files, bytes, bytesPerSecond }: PullProgress): string {
+  const parts = [
+    `${Math.min(files.done + 1, files.total)}/${files.total} ${file}`,
+    `${formatBytes(bytes.done)} of ${formatBytes(bytes.total)}`,
+  ];
+  if (bytesPerSecond > 0) {
+    parts.push(`${formatBytes(Math.round(bytesPerSecond))}/s`);
+    parts.push(`${Math.ceil((bytes.total - bytes.done) / bytesPerSecond)} s left`);
+  }
+  return parts.join(" · ");
+}
+
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80;
+  }
+}
+
+function account({ files }: Pulled, milliseconds: number): string {
+  const fresh = files.filter(({ how }) => how !== "cached");
+  const bytes = fresh.reduce((sum, file) => sum + file.bytes, 0);
+  const cached = files.length - fresh.length;
+  return `${fresh.length} files, ${formatBytes(bytes)}, in ${
+    (milliseconds / 1000).toFixed(1)
+  } s; ${cached} were there.`;
+}
+
+/**
+ * REF stands alone on the command line, and --file may come several times. `args.ts` takes no lone words and gives an
+ * option's last value, so both are read here, and REF goes on under a name.
+ */
+export function readLine(argv: readonly string[]): { readonly argv: readonly string[]; readonly files: string[] } {
+  const options = Object.fromEntries(
+    Object.entries(pull.options).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? "boolean" as const : "string" as const, multiple: true as const },
+    ]),
+  );
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
+  const alone = tokens.find((token) => token.kind === "positional");
+  const files = tokens.flatMap((token) => token.kind === "option" && token.name === "file" ? token.value ?? [] : []);
+  if (alone?.kind !== "positional") return { argv, files };
+  return { argv: [`--reference=${alone.value}`, ...argv.toSpliced(alone.index, 1)], files };
+}
+
+if (import.meta.main) {
+  const { argv, files } = readLine(Deno.args);
+  await main({ ...pull, run: (args) => run(args, files) }, argv);
+}

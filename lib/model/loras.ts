@@ -1,0 +1,52 @@
+/** The LoRAs of an opened model: paths beside the weights whose strengths are inputs, so they change from step to step. */
+
+import type { Adapter } from "../graph/builder.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { Lora, LoraPart } from "../weights/lora.ts";
+
+export interface LoadedLora {
+  readonly lora: Lora;
+  /** Where a request does not say otherwise. */
+  readonly strength: number;
+}
+
+export class Loras {
+  readonly loaded: readonly LoadedLora[];
+
+  constructor(loaded: readonly LoadedLora[]) {
+    this.loaded = loaded;
+  }
+
+  /** The strengths of a request, one a LoRA. @throws RangeError when there are more or fewer than LoRAs */
+  strengths(given: readonly number[] | undefined): readonly number[] {
+    if (given === undefined) return this.loaded.map(({ strength }) => strength);
+    if (given.length === this.loaded.length && given.every(Number.isFinite)) return given;
+    throw new RangeError(
+      `Cannot use LoRA strengths [${given}]: the model has ${this.loaded.length} LoRAs; wanted is one number for each.`,
+    );
+  }
+
+  /** What a part's graph is built with. */
+  adapters(part: LoraPart): readonly Adapter[] {
+    return this.#of(part).map(({ index, lora }) => ({ strength: nameOf(index), modules: lora.modules[part] }));
+  }
+
+  /** The inputs that those adapters read. */
+  feeds(part: LoraPart, strengths: readonly number[]): Readonly<Record<string, Tensor>> {
+    return Object.fromEntries(this.#of(part).map(({ index }) => [nameOf(index), Tensor.of([strengths[index]], [])]));
+  }
+
+  /** Strengths that change a text's embedding: a part of its name in the memory of embeddings. */
+  textKey(strengths: readonly number[]): string {
+    const used = [...this.#of("text_encoder"), ...this.#of("text_encoder_2")];
+    return used.map(({ index }) => strengths[index]).join(" ");
+  }
+
+  #of(part: LoraPart): readonly { readonly index: number; readonly lora: Lora }[] {
+    return this.loaded.flatMap(({ lora }, index) => lora.modules[part].size > 0 ? [{ index, lora }] : []);
+  }
+}
+
+function nameOf(index: number): string {
+  return `lora_${index}`;
+}
