@@ -16,7 +16,7 @@ export const inspectCommand: Command = {
     "deno task inspect models/pocket/lightning_4step_unet.safetensors --json",
   ],
   async run(args) {
-    const path = args.positional("a diffusers folder or a .safetensors file, for example models/pocket/base");
+    const path = args.positional("PATH", "a diffusers folder or a .safetensors file, for example models/pocket/base");
     const { inspect } = await import("../model/inspect/inspect.ts");
     const inspection = await inspect(path);
     if (args.has("json")) return console.log(JSON.stringify(inspection, null, 2));

@@ -2,6 +2,7 @@
 
 import type { Architecture } from "../model/inspect/inspection.ts";
 import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "../weights/architecture.ts";
+import type { TableRow } from "./table.ts";
 
 export function architectureInWords(architecture: Architecture): string {
   if ("down" in architecture) return unetInWords(architecture);
@@ -9,26 +10,39 @@ export function architectureInWords(architecture: Architecture): string {
 }
 
 function unetInWords(
-  { inChannels, outChannels, down, mid, up, crossAttentionDim, additionInputDim, timeCondDim }: UnetArchitecture,
-) {
-  const attending = down.filter(({ transformers }) => transformers.some((depth) => depth > 0));
-  const heads = attending.map(({ heads }) => heads);
-  const depths = (blocks: UnetArchitecture["down"]) =>
-    blocks.map(({ transformers }) => {
-      const [first] = transformers;
-      return transformers.every((depth) => depth === first)
-        ? `${transformers.length}×${first}`
-        : transformers.join("+");
-    }).join(", ");
-  const middle = mid === undefined ? "none" : mid.transformers.length === 0 ? "0" : mid.transformers.join("+");
+  { inChannels, outChannels, crossAttentionDim, additionInputDim, timeCondDim, linearProjection }: UnetArchitecture,
+): string {
   return [
-    `${inChannels} → ${outChannels} channels through ${down.map(({ channels }) => channels).join(", ")}`,
-    `transformers ${depths(down)} down, ${middle} in the middle, ${depths(up)} up`,
-    `${heads.join(", ")} heads`,
+    `${inChannels} → ${outChannels} channels`,
     `text ${crossAttentionDim}`,
     `pooled text and sizes ${additionInputDim}`,
-    ...timeCondDim === undefined ? [] : [`guidance as an input, ${timeCondDim}`],
+    `${linearProjection ? "linear" : "convolutional"} projections`,
+    ...timeCondDim === undefined ? [] : [`guidance as an input of ${timeCondDim}`],
   ].join("; ");
+}
+
+/** What a row says about a block of the U-Net; nothing for the layers at its ends. */
+export function blockInWords({ down, mid, up }: UnetArchitecture, name: string): BlockRow {
+  const [, side, index] = name.match(/^(down|up)_blocks\.(\d+)$/) ?? [];
+  const lowest = down[down.length - 1];
+  const block = side === "down"
+    ? down[Number(index)]
+    : side === "up"
+    ? up[Number(index)]
+    : name === "mid_block" && mid && lowest
+    ? { ...mid, channels: lowest.channels }
+    : undefined;
+  if (block === undefined) return { channels: undefined, transformers: undefined, heads: undefined };
+  const { channels, transformers, heads } = block;
+  const attends = transformers.some((depth) => depth > 0);
+  return { channels, transformers: attends ? transformers.join(", ") : "none", heads: attends ? heads : undefined };
+}
+
+interface BlockRow extends TableRow {
+  readonly channels: number | undefined;
+  /** Depth after each resnet. */
+  readonly transformers: string | undefined;
+  readonly heads: number | undefined;
 }
 
 function vaeInWords(
@@ -46,7 +60,7 @@ function clipInWords(
     `${layers} layers of ${hiddenSize} (${intermediateSize} inside)`,
     `${heads} head${heads === 1 ? "" : "s"}`,
     activation,
-    `${vocabularySize.toLocaleString("en")} words, ${positions} positions`,
+    `${vocabularySize.toLocaleString("en")} tokens, ${positions} positions`,
     ...projectionDim === undefined ? [] : [`projects to ${projectionDim}`],
   ].join("; ");
 }

@@ -1,7 +1,13 @@
 /** An inspection as people read it: facts, tables, what is wrong, and how to run it. */
 
-import type { CheckpointInspection, DTypeCount, Inspection, LoraInspection } from "../model/inspect/inspection.ts";
-import { architectureInWords } from "./architecture.ts";
+import type {
+  CheckpointInspection,
+  DTypeCount,
+  Inspection,
+  KeyReport,
+  LoraInspection,
+} from "../model/inspect/inspection.ts";
+import { architectureInWords, blockInWords } from "./architecture.ts";
 import { escapeHtml, tableHtml, type TableRow, tableText } from "./table.ts";
 
 export interface InspectionOptions {
@@ -67,7 +73,10 @@ function sheetOf(inspection: Inspection, options: InspectionOptions): Sheet {
 function checkpointSheet(inspection: CheckpointInspection, options: InspectionOptions): Sheet {
   const { path, layout, bytes, parts, lacks, structure, prediction, faults, notes } = inspection;
   const unet = parts.find(({ part }) => part === "unet");
-  const total = unet?.parameters ?? 0;
+  const architecture = unet?.architecture;
+  const told = [...new Set(parts.flatMap(({ told }) => told ? [toldBy[told]] : []))];
+  const sizes = aligned(parts.map(({ bytes }) => formatSize(bytes)));
+  const shares = aligned((unet?.blocks ?? []).map(({ parameters }) => share(parameters, unet?.parameters ?? 1)));
   return {
     heading: `${path}: ${layout}, ${formatSize(bytes)}`,
     facts: [
@@ -77,55 +86,79 @@ function checkpointSheet(inspection: CheckpointInspection, options: InspectionOp
       ...inspection.scheduler === undefined ? [] : [["scheduler", inspection.scheduler] as const],
       ...inspection.markers.map((marker) => ["marker", marker] as const),
       ...inspection.tokenizers.length > 0 ? [["tokenizers", inspection.tokenizers.join(", ")] as const] : [],
-      ...lacks.length > 0
-        ? [["lacks", `${lacks.join(", ")}: taken from the model that it is opened with`] as const]
-        : [],
-      ...parts.flatMap(({ part, architecture, told }) =>
-        architecture === undefined ? [] : [[part, `${architectureInWords(architecture)} (${told})`] as const]
+      ...lacks.length > 0 ? [["lacks", `${lacks.join(", ")}: the model that it is opened with has them`] as const] : [],
+      ...parts.flatMap(({ part, architecture }) =>
+        architecture === undefined ? [] : [[part, architectureInWords(architecture)] as const]
       ),
-      ...Object.entries(inspection.metadata),
+      ...told.length > 0 ? [["told", told.join(" ")] as const] : [],
+      ["read", "where it lies: what is split, transposed, squeezed or cast below, the graph does; nothing is copied"],
     ],
     tables: [
-      parts.map(({ part, parameters, tensors, dtypes, bytes, files }) => ({
+      parts.map(({ part, parameters, tensors, dtypes, files }, index) => ({
         part,
         parameters,
         tensors,
         stored: dtypesInWords(dtypes),
-        size: formatSize(bytes),
+        size: sizes[index],
         file: files.length > 1 ? `${files[0].name} and ${files.length - 1} more` : files[0]?.name,
       })),
-      ...unet && unet.blocks.length > 0
-        ? [unet.blocks.map(({ name, parameters }) => ({
-          "U-Net block": name,
-          parameters,
-          share: `${(100 * parameters / total).toFixed(1)} %`.padStart("100.0 %".length),
-        }))]
-        : [],
-      ...parts.some(({ keys }) => keys)
-        ? [parts.flatMap(({ part, keys }) =>
-          keys === undefined ? [] : [{
-            "tensors of": part,
-            read: keys.used,
-            renamed: keys.renamed,
-            split: keys.views.rows,
-            transposed: keys.views.transpose,
-            squeezed: keys.views.squeeze,
-            cast: keys.views.cast,
-            missing: keys.missing.length,
-            misfits: keys.misfits.length,
-            unread: keys.aside.reduce((sum, { names }) => sum + names.length, 0),
-            unknown: keys.unknown.length,
-          }]
-        )]
-        : [],
-    ],
+      (unet?.blocks ?? []).map(({ name, parameters }, index) => ({
+        "U-Net block": name,
+        ...architecture !== undefined && "down" in architecture ? blockInWords(architecture, name) : {},
+        parameters,
+        share: shares[index],
+      })),
+      withoutZeros(parts.flatMap(({ part, keys }) => keys === undefined ? [] : [keyRow(part, keys)])),
+    ].filter((rows) => rows.length > 0),
     lists: [
       ...keyLists(inspection, options),
+      ...metadataList(inspection),
       ...sentences("Faults:", faults),
       ...sentences("Notes:", notes),
       ...runs(inspection),
     ],
   };
+}
+
+const toldBy = {
+  "by config": "by its config files",
+  "by shapes": "by the shapes of its tensors; heads of 64 channels are taken for granted",
+} as const;
+
+function keyRow(part: string, { used, renamed, views, missing, misfits, aside, unknown }: KeyReport): TableRow {
+  return {
+    "tensors of": part,
+    read: used,
+    renamed,
+    split: views.rows,
+    transposed: views.transpose,
+    squeezed: views.squeeze,
+    cast: views.cast,
+    "left unread": aside.reduce((sum, { names }) => sum + names.length, 0),
+    misfits: misfits.length,
+    missing: missing.length,
+    unknown: unknown.length,
+  };
+}
+
+/** What a reader looks for even where there is none. */
+const ALWAYS: readonly string[] = ["missing", "unknown"];
+
+/** Rows without the columns that hold nothing but zeros. */
+function withoutZeros(rows: readonly TableRow[]): readonly TableRow[] {
+  const kept = Object.keys(rows[0] ?? {}).filter((name) =>
+    ALWAYS.includes(name) || rows.some((row) => row[name] !== 0)
+  );
+  return rows.map((row) => Object.fromEntries(kept.map((name) => [name, row[name]])));
+}
+
+function share(parameters: number, all: number): string {
+  return `${(100 * parameters / all).toFixed(1)} %`;
+}
+
+function aligned(texts: readonly string[]): readonly string[] {
+  const width = Math.max(...texts.map((text) => text.length));
+  return texts.map((text) => text.padStart(width));
 }
 
 function keyLists(
@@ -185,13 +218,13 @@ function loraSheet(lora: LoraInspection, { keys = "some" }: InspectionOptions): 
         : [],
       ["parameters", parameters.toLocaleString("en")],
       ["stored", dtypesInWords(dtypes)],
-      ...Object.entries(lora.metadata),
     ],
     tables: modules.length > 0 ? [modules.map((row) => ({ ...row }))] : [],
     lists: [
       ...unknown.length > 0
         ? [{ title: "Unknown:", lines: rest > 0 ? [...unknown.slice(0, most), `and ${rest} more (--keys)`] : unknown }]
         : [],
+      ...metadataList(lora),
       ...sentences("Not applied:", refused === undefined ? [] : [refused]),
       ...runs(lora),
     ],
@@ -201,15 +234,22 @@ function loraSheet(lora: LoraInspection, { keys = "some" }: InspectionOptions): 
 function distilled(
   { distillation: { family, certainty, reason } }: Inspection,
 ): readonly (readonly [string, string])[] {
-  return [["distilled to", `${certainty === "likely" ? "likely " : ""}${family} (${reason})`]];
+  return [["distillation", `${certainty === "likely" ? "likely " : ""}${family} (${reason})`]];
 }
 
 function sentences(title: string, lines: readonly string[]): readonly List[] {
   return lines.length === 0 ? [] : [{ title, lines }];
 }
 
+function metadataList({ metadata }: Inspection): readonly List[] {
+  return sentences("Metadata:", Object.entries(metadata).map(([key, text]) => `${key}: ${text}`));
+}
+
 function runs({ recipes }: Inspection): readonly List[] {
-  return recipes.length === 0 ? [] : [{ title: "Run it:", lines: recipes.map(({ command }) => command), copied: true }];
+  if (recipes.length === 0) return [];
+  const alone = recipes.every(({ command }) => !command.includes("--model MODEL"));
+  const title = alone ? "Run it:" : "Run it, with a whole checkpoint of the same structure as MODEL:";
+  return [{ title, lines: recipes.map(({ command }) => command), copied: true }];
 }
 
 /** "F16"; "mixed: F16, 4 % F32". */

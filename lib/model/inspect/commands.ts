@@ -7,6 +7,8 @@ export interface Usage {
   readonly path: string;
   /** What it is to `generate`. */
   readonly use: "model" | "unet" | "vae" | "lora";
+  /** The model that it goes into. Default a word to be replaced. */
+  readonly model?: string;
   /** Whether its vocabulary has to be named. */
   readonly tokenizer?: "wanted";
 }
@@ -15,10 +17,10 @@ export function commandsFor(recipes: readonly string[], usage: Usage): readonly 
   return recipes.map((recipe) => ({ recipe, command: command(recipe, usage) }));
 }
 
-function command(recipe: string, { path, use, tokenizer }: Usage): string {
-  const model = use === "model" ? `--model ${quoted(path)}` : `--model MODEL --${use} ${quoted(path)}`;
+function command(recipe: string, { path, use, model = "MODEL", tokenizer }: Usage): string {
+  const opened = use === "model" ? `--model ${quoted(path)}` : `--model ${model} --${use} ${quoted(path)}`;
   const vocabulary = tokenizer === "wanted" ? " --tokenizer FOLDER" : "";
-  return `deno task generate ${model}${vocabulary} --recipe ${recipe} --prompt "…" --out picture.png`;
+  return `deno task generate ${opened}${vocabulary} --recipe ${recipe} --prompt "…" --out picture.png`;
 }
 
 /** As a shell wants it: in quotes where it holds anything that means something there. */

@@ -17,7 +17,7 @@ import { reportKeys, setAside } from "./keys.ts";
 import { inspectLora, isLora } from "./lora.ts";
 import { nameFiles } from "./names.ts";
 import { predictionOf } from "./prediction.ts";
-import { structureOf } from "./structure.ts";
+import { POCKET, structureOf } from "./structure.ts";
 
 export type { Inspection } from "./inspection.ts";
 
@@ -83,7 +83,7 @@ async function inspectContents(
       guidanceInput: contents.unet?.architecture.timeCondDim !== undefined,
     })
     : NO_UNET;
-  const prediction = predictionOf(contents, scheduler, metadata);
+  const prediction = predictionOf(contents, scheduler, metadata, recipes);
   const allowed = allowedRecipes(recipes, prediction.type);
   notes.push(...allowed.notes);
   const { names, wanted } = await tokenizerNames(contents);
@@ -111,7 +111,14 @@ async function inspectContents(
     notes,
     metadata: remarks(metadata),
     distillation,
-    recipes: faults.length === 0 ? commandsFor(allowed.fitting, { path, use, tokenizer: wanted }) : [],
+    recipes: faults.length === 0
+      ? commandsFor(allowed.fitting, {
+        path,
+        use,
+        model: structure?.name === POCKET ? "models/pocket/base" : undefined,
+        tokenizer: wanted,
+      })
+      : [],
   };
 }
 

@@ -77,13 +77,13 @@ export function reportKeys(part: PartName, contents: Contents): KeyReport | unde
   };
   switch (part) {
     case "unet":
-      return report(unet, (architecture, weights) => buildUnet(architecture, weights, cpu));
+      return report(unet, (architecture, weights) => buildUnet(architecture, weights, { lowering: cpu }));
     case "vae":
-      return report(vae, (architecture, weights) => buildVaeDecoder(architecture, weights, cpu));
+      return report(vae, (architecture, weights) => buildVaeDecoder(architecture, weights, { lowering: cpu }));
     case "text_encoder":
-      return report(textEncoder, (architecture, weights) => buildClipText(architecture, weights, cpu));
+      return report(textEncoder, (architecture, weights) => buildClipText(architecture, weights, { lowering: cpu }));
     case "text_encoder_2":
-      return report(textEncoder2, (architecture, weights) => buildClipText(architecture, weights, cpu));
+      return report(textEncoder2, (architecture, weights) => buildClipText(architecture, weights, { lowering: cpu }));
   }
 }
 

@@ -1,43 +1,21 @@
 /** What the header of a LoRA file tells: how it is named, what it changes, how strongly, and for which model. */
 
 import type { PartName } from "../../weights/checkpoint.ts";
-import { readTensor, type SafetensorsFile, type TensorEntry } from "../../weights/safetensors.ts";
+import { OTHER_KINDS, partOf, ROLES } from "../../weights/lora.ts";
+import { readScalars, type SafetensorsFile, type TensorEntry } from "../../weights/safetensors.ts";
 import { sizeOf } from "../../tensor/tensor.ts";
 import { commandsFor } from "./commands.ts";
 import { countDTypes, remarks } from "./counts.ts";
 import { guessDistillation } from "./distillation.ts";
 import type { LoraInspection } from "./inspection.ts";
 
-type Role = "down" | "up" | "alpha";
-
-/** What a tensor's ending makes it, and whose way of naming that is. */
-const ROLES: readonly (readonly [RegExp, Role, string | undefined])[] = [
-  [/\.lora_down\.weight$/, "down", "lora_down, lora_up"],
-  [/\.lora_up\.weight$/, "up", undefined],
-  [/\.lora_A(?:\.[\w-]+)?\.weight$/, "down", "lora_A, lora_B (PEFT)"],
-  [/\.lora_B(?:\.[\w-]+)?\.weight$/, "up", undefined],
-  [/\.lora_linear_layer\.down\.weight$/, "down", "lora_linear_layer.down, .up (diffusers)"],
-  [/\.lora_linear_layer\.up\.weight$/, "up", undefined],
-  [/\.lora\.down\.weight$/, "down", "lora.down, lora.up (diffusers)"],
-  [/\.lora\.up\.weight$/, "up", undefined],
-  [/_lora\.down\.weight$/, "down", "to_q_lora.down, .up (diffusers' old attention processors)"],
-  [/_lora\.up\.weight$/, "up", undefined],
-  [/\.alpha$/, "alpha", undefined],
-];
-
-/** Adapters that are no plain low-rank product, by what their tensors end in. */
-const OTHER_KINDS: readonly (readonly [RegExp, string])[] = [
-  [/\.(dora_scale|lora_magnitude_vector(\.\w+)?(\.weight)?)$/, "DoRA, with a magnitude beside the direction"],
-  [/\.hada_(w[12]_[ab]|t[12])$/, "LoHa, a Hadamard product"],
-  [/\.lokr_(w[12](_[ab])?|t2)$/, "LoKr, a Kronecker product"],
-  [/\.lora_mid\.weight$/, "LoCon with a Tucker core"],
-  [/\.(diff|diff_b)$/, "a full difference of weights"],
-  [/\.(oft_blocks|oft_diag)$/, "OFT, an orthogonal rotation"],
-];
-
-const PARTS: readonly (readonly [RegExp, PartName])[] = [
-  [/^lora_te2_|^text_encoder_2\./, "text_encoder_2"],
-  [/^lora_te1?_|^text_encoder\./, "text_encoder"],
+/** Whose way of naming the matrices an ending is. */
+const ENDINGS: readonly (readonly [RegExp, string])[] = [
+  [/\.lora_down\.weight$/, "lora_down, lora_up"],
+  [/\.lora_A(?:\.[\w-]+)?\.weight$/, "lora_A, lora_B (PEFT)"],
+  [/\.lora_linear_layer\.down\.weight$/, "lora_linear_layer.down, .up (diffusers)"],
+  [/\.lora\.down\.weight$/, "lora.down, lora.up (diffusers)"],
+  [/_lora\.down\.weight$/, "to_q_lora.down, .up (diffusers' old attention processors)"],
 ];
 
 /** The block names after kohya's prefix: the original repository's, or diffusers'. */
@@ -71,9 +49,9 @@ const MADE_FOR: Readonly<Record<number, string>> = {
 
 /** Whether a file is an adapter: most of its tensors are low-rank matrices, of whatever kind. */
 export function isLora({ tensors }: SafetensorsFile): boolean {
-  const kinds = [...ROLES.filter(([, role]) => role !== "alpha"), ...OTHER_KINDS];
+  const patterns = [...ROLES.filter(([, role]) => role !== "alpha"), ...OTHER_KINDS].map(([pattern]) => pattern);
   let adapted = 0;
-  for (const name of tensors.keys()) if (kinds.some(([pattern]) => pattern.test(name))) adapted++;
+  for (const name of tensors.keys()) if (patterns.some((pattern) => pattern.test(name))) adapted++;
   return adapted * 3 >= tensors.size && adapted > 0; // of two matrices and an alpha, at least one
 }
 
@@ -95,10 +73,11 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
     const other = OTHER_KINDS.find(([pattern]) => pattern.test(name));
     if (other) others.set(other[1], name);
     else if (role) {
-      const [pattern, kind, ending] = role;
+      const [pattern, kind] = role;
       const module = name.replace(pattern, "");
       modules.set(module, { ...modules.get(module), [kind]: entry });
-      if (ending !== undefined) endings.add(ending);
+      const ending = ENDINGS.find(([pattern]) => pattern.test(name));
+      if (ending) endings.add(ending[1]);
     } else unknown.push(name);
   }
   const plain = [...modules].filter(([, { down, up }]) => down ?? up);
@@ -143,24 +122,27 @@ function namingOf({ tensors }: SafetensorsFile, endings: ReadonlySet<string>): s
   return [prefix, ...endings].join("; ");
 }
 
+const PART_ORDER: readonly PartName[] = ["unet", "text_encoder", "text_encoder_2"];
+
 function countModules(names: readonly string[]): LoraInspection["modules"] {
   const counts = new Map<string, { part: PartName; layers: string; modules: number }>();
   for (const name of names) {
-    const part = PARTS.find(([pattern]) => pattern.test(name))?.[1] ?? "unet";
+    const [part] = partOf(name);
     const layers = LAYERS.find(([pattern]) => pattern.test(name.replaceAll(".", "_")))?.[1] ?? "others";
     const row = counts.get(`${part} ${layers}`) ?? { part, layers, modules: 0 };
     counts.set(`${part} ${layers}`, { ...row, modules: row.modules + 1 });
   }
-  return [...counts.values()].sort((a, b) => a.part === b.part ? b.modules - a.modules : a.part < b.part ? 1 : -1);
+  return [...counts.values()].sort((a, b) =>
+    PART_ORDER.indexOf(a.part) - PART_ORDER.indexOf(b.part) || b.modules - a.modules
+  );
 }
 
 async function scalesOf(file: SafetensorsFile, modules: readonly Module[]): Promise<readonly number[]> {
-  const scales: number[] = [];
-  for (const { down, alpha } of modules) {
-    const [value] = alpha === undefined ? [] : (await readTensor(file, alpha.name)).data;
-    scales.push(down === undefined || value === undefined ? 1 : value / down.shape[0]);
-  }
-  return scales;
+  const alphas = await readScalars(file, modules.flatMap(({ alpha }) => alpha ? [alpha] : []));
+  return modules.map(({ down, alpha }) => {
+    const value = alpha && alphas.get(alpha.name);
+    return down === undefined || value === undefined ? 1 : value / down.shape[0];
+  });
 }
 
 /** Different values and how often each is there, the most frequent first. */

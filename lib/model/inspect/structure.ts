@@ -19,6 +19,8 @@ interface Known {
 
 const SDXL_CHANNELS = [320, 640, 1280];
 
+export const POCKET = "Fewstep's pocket model";
+
 const KNOWN: readonly Known[] = [
   {
     name: "SDXL base",
@@ -46,7 +48,7 @@ const KNOWN: readonly Known[] = [
     refused: "It is SDXL's refiner, which finishes another model's pictures; the kit runs base models.",
   },
   {
-    name: "Fewstep's pocket model",
+    name: POCKET,
     channels: [96, 128, 128],
     depths: [[[0], [1], [1]], [1], [[1, 1], [1, 1], [0, 0]]],
     text: 256,
