@@ -21,7 +21,7 @@ export interface CheckpointOptions {
 }
 
 /** CLIP's vocabulary, which comes with the kit, and the rows of an embedding that belongs to it. */
-const CLIP_FOLDER = fileURLToPath(new URL("../../data/clip", import.meta.url));
+export const CLIP_FOLDER = fileURLToPath(new URL("../../data/clip", import.meta.url));
 const CLIP_ROWS = 49_408;
 
 /** SDXL's second tokenizer fills up with `!`, id 0; its first with the end-of-text token. */

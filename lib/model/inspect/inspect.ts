@@ -1,10 +1,10 @@
 /** `inspect(path)`: what a checkpoint, a part of one, or a LoRA holds, and how to run it. Headers are read, no weights. */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type SchedulerConfig, SDXL_SCHEDULER } from "../../diffusion/mod.ts";
 import type { Contents, Fault, Part, PartName } from "../../weights/checkpoint.ts";
 import { kindOf } from "../../weights/files.ts";
-import { openContents, tokenizersOf } from "../../weights/open.ts";
+import { CLIP_FOLDER, openContents, tokenizersOf } from "../../weights/open.ts";
 import { openSafetensors, type SafetensorsFile, type TensorEntry } from "../../weights/safetensors.ts";
 import type { Weights } from "../../weights/weights.ts";
 import { sizeOf } from "../../tensor/tensor.ts";
@@ -65,7 +65,7 @@ async function inspectContents(
     if (fault !== undefined) faults.push(fault);
     if (keys && keys.missing.length > 0) faults.push(`The ${part} lacks ${count(keys.missing.length, "tensor")}.`);
     if (keys && keys.misfits.length > 0) {
-      faults.push(`${count(keys.misfits.length, "tensor")} of the ${part} have another shape than the network wants.`);
+      faults.push(`The ${part} has ${count(keys.misfits.length, "tensor")} of another shape than its network wants.`);
     }
   }
   const structure = contents.unet && structureOf(contents.unet.architecture);
@@ -203,11 +203,9 @@ async function tokenizerNames(contents: Contents): Promise<{ names: readonly str
   if (!contents.textEncoder) return { names: [] };
   try {
     const folders = await tokenizersOf(contents, contents.textEncoder);
-    const own = contents.tokenizer !== undefined && contents.tokenizer2 !== undefined;
-    const from = own ? "its own" : folders[0].folder.endsWith("data/clip") ? "CLIP's, from the kit" : "beside it";
-    return {
-      names: own || from === "beside it" ? ["tokenizer", "tokenizer_2"].map((name) => `${name} (${from})`) : [from],
-    };
+    if (folders[0].folder === CLIP_FOLDER) return { names: ["CLIP's, from the kit"] };
+    const from = contents.tokenizer && contents.tokenizer2 ? "its own" : "beside it";
+    return { names: folders.map(({ folder }) => `${basename(folder)} (${from})`) };
   } catch {
     const rows = contents.textEncoder.architecture.vocabularySize;
     return { names: [`none: a vocabulary of ${rows} tokens is wanted, with --tokenizer FOLDER`], wanted: "wanted" };
