@@ -63,7 +63,7 @@ Deno.test("a table lines up: words to the left, numbers to the right, a missing 
 });
 
 Deno.test("numbers in cells keep four digits, and all digits of whole numbers", () => {
-  deepEqual([0, 1234567, 0.000012345, 12.34567, 123456.789, NaN, 10n, undefined].map(formatCell), [
+  deepEqual([0, 1234567, 0.000012345, 12.34567, 123456.789, NaN, 10n, undefined].map((value) => formatCell(value)), [
     "0",
     "1234567",
     "1.23e-5",
