@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pull, pullFiles } from "../../lib/hub/pull.ts";
-import { retryAfter } from "../../lib/hub/patience.ts";
+import { Hiccup, Patience, retryAfter } from "../../lib/hub/patience.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
 import { big, blobOf, filesUnder, first, inApi, onBig, repoFolder, there, withHub } from "./model.ts";
 import { COMMIT, noise, refuse, REPO, type Seen, type Trouble } from "./server.ts";
@@ -41,6 +41,26 @@ Deno.test("Retry-After is obeyed, as seconds and as a date", async () => {
       /^Cannot pull org\/model:README\.md: 127\.0\.0\.1:\d+ asks for fewer requests \(429\) and asks to come back in 86400 s\.$/,
     );
   });
+});
+
+Deno.test("each wait is twice as long as the one before, until something arrives", async () => {
+  const patience = new Patience({ times: 3, wait: 20 });
+  const wait = async () => {
+    const began = performance.now();
+    await patience.after(new Hiccup("nothing came"), "pull x");
+    return performance.now() - began;
+  };
+  for (const least of [20, 40, 80]) ok(await wait() >= least - 1, `${least} ms were waited`);
+  await throwsSentence(wait, "Cannot pull x: nothing came, 4 times in a row. Is the network up?");
+  patience.renew();
+  await wait();
+});
+
+Deno.test("an abort ends a wait", async () => {
+  const stop = new AbortController();
+  const waiting = new Patience({ wait: 60_000 }, stop.signal).after(new Hiccup("nothing came"), "pull x");
+  stop.abort(new Error("Stopped."));
+  await throwsSentence(() => waiting, "Stopped.");
 });
 
 /** What the hub answers, with and without a token, and what the user is told. */
