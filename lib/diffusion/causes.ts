@@ -2,7 +2,7 @@
 
 import { noiseByHabit, type NoiseHabit } from "../tensor/random/habits.ts";
 import { formatShape, type Tensor } from "../tensor/tensor.ts";
-import type { Difference, Run } from "./compare.ts";
+import type { Difference, Run } from "./difference.ts";
 import { SPACINGS } from "./contract.ts";
 import { scheduleOf } from "./schedule.ts";
 import { SDXL_SCHEDULER } from "./scheduler_config.ts";

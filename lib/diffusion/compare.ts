@@ -6,28 +6,9 @@
 
 import { formatShape, type Tensor } from "../tensor/tensor.ts";
 import { causeOf } from "./causes.ts";
+import type { Difference, Run } from "./difference.ts";
 
-export interface Run {
-  /** What to call it in a sentence: a file's name, a tool's. */
-  readonly name: string;
-  /** By their names in a record: `noise`, `prompt_embeds`, …, `latents`. Any may be missing. */
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  /** Where known, so that another tool's way of drawing noise can be told. */
-  readonly seeds?: readonly (number | bigint)[];
-}
-
-export interface Difference {
-  /** The tensor's name in a record. */
-  readonly key: string;
-  /** For those with one entry a step: the step, 0 for the first; of `latents`, the number of steps taken. */
-  readonly step?: number;
-  /** ‖a − b‖ / ‖b‖; infinite where shapes differ or a value is no number. */
-  readonly relativeL2: number;
-  readonly tolerance: number;
-  readonly same: boolean;
-  /** Index of the value that is furthest off, counted through the whole entry. */
-  readonly worst: number;
-}
+export type { Difference, Run };
 
 export interface Comparison {
   readonly same: boolean;

@@ -1,5 +1,6 @@
 /** Classifier-free guidance: Ho and Salimans 2022 (arXiv 2207.12598), equation 6, in diffusers' counting of the scale. */
 
+import { zipped } from "../tensor/elementwise.ts";
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
 import type { Trajectory } from "./contract.ts";
 
@@ -28,7 +29,9 @@ export function guidanceAt({ guidance, guidanceInterval, schedule }: Trajectory,
  */
 export function guided(unconditional: Tensor, conditional: Tensor, scale: number, rescale = 0): Tensor {
   const f32 = Math.fround;
-  const output = unconditional.zip(conditional, "guide", (u, c) => u + f32(scale * f32(c - u)));
+  const output = zipped("guide", unconditional, conditional, (out, u, c) => {
+    for (let i = 0; i < out.length; i++) out[i] = u[i] + f32(scale * f32(c[i] - u[i]));
+  });
   return rescale === 0 ? output : rescaled(output, conditional, rescale);
 }
 

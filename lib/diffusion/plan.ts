@@ -39,11 +39,12 @@ export interface PlanOptions {
 export function plan(options: PlanOptions = {}, config: SchedulerConfig = SDXL_SCHEDULER): Trajectory {
   const { recipe: name = "base", unguarded = false } = options;
   const recipe = recipeNamed(name);
-  const { steps: asked = stepsGiven(options), spacing, guidance = recipe.guidance } = options;
+  const { steps: asked = levelsGiven(options), spacing, guidance = recipe.guidance } = options;
   if (!unguarded) guard(name, recipe, { ...options, steps: asked });
   wantNumbers(options, guidance);
   const sampler = options.sampler ?? recipe.sampler ?? config.sampler;
-  const eta = options.eta ?? recipe.eta;
+  wantOneMeaning(options, sampler);
+  const eta = options.eta ?? (sampler === "ddim" || sampler === "tcd" ? recipe.eta : undefined);
   const steps = asked ?? recipe.steps;
   // The recipe's own timesteps stand for its steps: asking for others, or for a spacing, replaces them.
   const own = spacing === undefined && steps === recipe.steps ? recipe.timesteps : undefined;
@@ -69,8 +70,27 @@ export function plan(options: PlanOptions = {}, config: SchedulerConfig = SDXL_S
   };
 }
 
-function stepsGiven({ timesteps, sigmas }: PlanOptions): number | undefined {
+/** How many steps a request lists one by one. */
+function levelsGiven({ timesteps, sigmas }: PlanOptions): number | undefined {
   return timesteps?.length ?? (sigmas && sigmas.length - 1);
+}
+
+/** What a request says twice must agree, and what a sampler does not have cannot be asked of it. */
+function wantOneMeaning(options: PlanOptions, sampler: SamplerName): void {
+  const { steps, timesteps, sigmas, spacing, eta } = options;
+  const listed = levelsGiven(options);
+  if (timesteps && sigmas) {
+    throw new RangeError("Cannot run on timesteps and sigmas at once: each stands for the other. Give one of them.");
+  }
+  if (listed !== undefined && steps !== undefined && steps !== listed) {
+    throw new RangeError(`Cannot take ${steps} steps over ${listed} listed levels: leave steps out, or list as many.`);
+  }
+  if (listed !== undefined && spacing !== undefined) {
+    throw new RangeError(`Cannot run listed levels on ${spacing} spacing: they are the spacing. Give one of the two.`);
+  }
+  if (eta !== undefined && sampler !== "ddim" && sampler !== "tcd") {
+    throw new RangeError(`Cannot run ${sampler} with eta: it has no such choice. Allowed for: ddim and tcd.`);
+  }
 }
 
 /**

@@ -4,7 +4,9 @@
  */
 
 import type { Prediction, Sampler, SamplerState, Space } from "./contract.ts";
+import { zipped } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { mix } from "./samplers/mix.ts";
 
 const f32 = Math.fround;
 
@@ -22,29 +24,37 @@ export function x0Of(prediction: Prediction, space: Space, x: Tensor, sigma: num
   if (prediction === "sample") return output;
   const { alpha, sigmaT } = alphaSigma(sigma);
   if (space === "preserving") {
-    return prediction === "epsilon"
-      ? x.zip(output, "denoise", (x, epsilon) => f32(x - f32(sigmaT * epsilon)) / alpha)
-      : x.zip(output, "denoise", (x, v) => f32(alpha * x) - f32(sigmaT * v));
+    return zipped("denoise", x, output, (out, x, output) => {
+      if (prediction === "epsilon") {
+        for (let i = 0; i < out.length; i++) out[i] = f32(x[i] - f32(sigmaT * output[i])) / alpha;
+      } else {
+        for (let i = 0; i < out.length; i++) out[i] = f32(alpha * x[i]) - f32(sigmaT * output[i]);
+      }
+    });
   }
-  const sigma2 = f32(f32(sigma * sigma) + 1);
-  const cOut = -sigma / Math.sqrt(sigma2);
-  return prediction === "epsilon"
-    ? x.zip(output, "denoise", (x, epsilon) => x - f32(sigma * epsilon))
-    : x.zip(output, "denoise", (x, v) => f32(v * cOut) + f32(x / sigma2));
+  const norm2 = f32(f32(sigma * sigma) + 1);
+  const cOut = -sigma / Math.sqrt(norm2);
+  return zipped("denoise", x, output, (out, x, output) => {
+    if (prediction === "epsilon") {
+      for (let i = 0; i < out.length; i++) out[i] = x[i] - f32(sigma * output[i]);
+    } else {
+      for (let i = 0; i < out.length; i++) out[i] = f32(output[i] * cOut) + f32(x[i] / norm2);
+    }
+  });
 }
 
 /** ε from x and x0, the other way round: what `x0Of` would be given. */
 export function epsilonOf(space: Space, x: Tensor, sigma: number, x0: Tensor): Tensor {
-  if (space === "exploding") return x.zip(x0, "find the noise of", (x, x0) => (x - x0) / sigma);
-  const { alpha, sigmaT } = alphaSigma(sigma);
-  return x.zip(x0, "find the noise of", (x, x0) => (x - alpha * x0) / sigmaT);
+  const [alpha, sigmaT] = space === "exploding" ? [1, sigma] : [alphaSigma(sigma).alpha, alphaSigma(sigma).sigmaT];
+  return zipped("find the noise of", x, x0, (out, x, x0) => {
+    for (let i = 0; i < out.length; i++) out[i] = (x[i] - alpha * x0[i]) / sigmaT;
+  });
 }
 
 /** v from x and x0. */
 export function velocityOf(space: Space, x: Tensor, sigma: number, x0: Tensor): Tensor {
   const { alpha, sigmaT } = alphaSigma(sigma);
-  const epsilon = epsilonOf(space, x, sigma, x0);
-  return epsilon.zip(x0, "find the velocity of", (epsilon, x0) => alpha * epsilon - sigmaT * x0);
+  return mix(alpha, epsilonOf(space, x, sigma, x0), -sigmaT, x0);
 }
 
 /** √ᾱ and √(1 − ᾱ) of a noise level: α² + σ_t² = 1 and σ = σ_t/α. */

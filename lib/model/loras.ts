@@ -10,16 +10,26 @@ export interface LoadedLora {
   readonly strength: number;
 }
 
+/** As a path beside the weights, or in them. */
+export type LoraMode = "branch" | "fuse";
+
 export class Loras {
   readonly loaded: readonly LoadedLora[];
+  readonly #mode: LoraMode;
 
-  constructor(loaded: readonly LoadedLora[]) {
+  constructor(loaded: readonly LoadedLora[], mode: LoraMode) {
     this.loaded = loaded;
+    this.#mode = mode;
   }
 
   /** The strengths of a request, one a LoRA. @throws RangeError when there are more or fewer than LoRAs */
   strengths(given: readonly number[] | undefined): readonly number[] {
     if (given === undefined) return this.loaded.map(({ strength }) => strength);
+    if (this.#mode === "fuse") {
+      throw new RangeError(
+        `Cannot change the LoRAs' strength: they were fused. Open the model with loraMode "branch".`,
+      );
+    }
     if (given.length === this.loaded.length && given.every(Number.isFinite)) return given;
     throw new RangeError(
       `Cannot use LoRA strengths [${given}]: the model has ${this.loaded.length} LoRAs; wanted is one number for each.`,
@@ -43,6 +53,7 @@ export class Loras {
   }
 
   #of(part: LoraPart): readonly { readonly index: number; readonly lora: Lora }[] {
+    if (this.#mode === "fuse") return [];
     return this.loaded.flatMap(({ lora }, index) => lora.modules[part].size > 0 ? [{ index, lora }] : []);
   }
 }

@@ -2,7 +2,8 @@
 
 import { type CheckpointOptions, openCheckpoint } from "../weights/open.ts";
 import { openLora } from "../weights/lora.ts";
-import type { LoadedLora } from "./loras.ts";
+import { fuse } from "./fuse.ts";
+import type { LoadedLora, LoraMode } from "./loras.ts";
 import { Model } from "./model.ts";
 import { readScheduler } from "./scheduler.ts";
 import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
@@ -20,6 +21,11 @@ export interface OpenOptions extends CheckpointOptions {
   readonly memory?: MemoryMode;
   /** LoRAs, each with its strength (default 1): paths, or path and strength. */
   readonly loras?: readonly (string | { readonly path: string; readonly strength?: number })[];
+  /**
+   * How LoRAs are applied. "branch" (default): a low-rank path beside each weight, whose strength is an input and may
+   * change from step to step. "fuse": into the weights, once; steps cost no more than without.
+   */
+  readonly loraMode?: LoraMode;
   /** Threads of the runtime. Default: its own choice, one a core. */
   readonly threads?: number;
   /** Told in a sentence what a user should know, such as a prompt cut off. Default `console.warn`. */
@@ -33,7 +39,8 @@ export interface OpenOptions extends CheckpointOptions {
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
-  const { unet, vae, tokenizer, loras = [], memory = "fast", threads, warn = console.warn } = options;
+  const { unet, vae, tokenizer, loras = [], loraMode = "branch", memory = "fast", threads, warn = console.warn } =
+    options;
   const checkpoint = await openCheckpoint(path, { unet, vae, tokenizer });
   const scheduler = await readScheduler(checkpoint, warn);
   const loaded: LoadedLora[] = [];
@@ -45,5 +52,8 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
   }
   const runtime = onnxRuntimeCpu({ threads });
-  return new Model({ checkpoint, runtime, scheduler, memory, loras: loaded, warn });
+  const model = { runtime, scheduler, memory, loras: loaded, loraMode, warn };
+  if (loraMode === "branch" || loaded.length === 0) return new Model({ ...model, checkpoint });
+  const fused = await fuse(checkpoint, loaded, runtime);
+  return new Model({ ...model, checkpoint: fused.checkpoint, onClose: fused.discard });
 }

@@ -25,7 +25,7 @@ export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsO
       `Cannot show the channels of ${formatShape(latent.shape)}: a latent [batch, 4, h, w] was wanted.`,
     );
   }
-  return new Figure(async () => {
+  return new Figure(() => {
     const first = latent.slice(0, 1);
     const limit = largest(first);
     const row = channelMaps(first, limit).map((map, channel) => {
@@ -33,7 +33,7 @@ export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsO
       const caption = `mean ${mean.toFixed(2)} · sd ${deviation.toFixed(2)}`.replace("-", "−");
       return { raster: rasters(map)[0], scaling: "hard" as const, caption };
     });
-    return await layOut({
+    return layOut({
       rows: [row],
       columnTitles: row.map((_, channel) => `channel ${channel}`),
       heading,

@@ -42,17 +42,17 @@ export interface RenderOptions {
 const pixelLimit = 100e6;
 
 export class Figure {
-  readonly #draw: () => Promise<Drawing>;
+  readonly #draw: () => Drawing | Promise<Drawing>;
   #drawing: Promise<Drawing> | undefined;
 
   /** @param draw lays the figure out, when it is first looked at: decoding latents takes time. */
-  constructor(draw: () => Promise<Drawing>) {
+  constructor(draw: () => Drawing | Promise<Drawing>) {
     this.#draw = draw;
   }
 
   /** What stands where. */
   drawing(): Promise<Drawing> {
-    return this.#drawing ??= this.#draw();
+    return this.#drawing ??= Promise.resolve().then(this.#draw);
   }
 
   /** The figure in words. */
@@ -96,7 +96,7 @@ export class Figure {
         .png({ compressionLevel: 0 }).toBuffer();
       return { input, left, top };
     }));
-    const words = await wordsAsSvg(drawing, width, height);
+    const words = wordsAsSvg(drawing, width, height);
     const sheet = sharp({ create: { width, height, channels: 3, background: "#ffffff" } })
       .composite([...layers, { input: Buffer.from(words), left: 0, top: 0 }])
       .removeAlpha();
@@ -106,8 +106,8 @@ export class Figure {
   }
 }
 
-async function wordsAsSvg({ width, height, texts }: Drawing, pixelsWide: number, pixelsHigh: number): Promise<string> {
-  const pens = { 400: await Pen.of(400), 600: await Pen.of(600) };
+function wordsAsSvg({ width, height, texts }: Drawing, pixelsWide: number, pixelsHigh: number): string {
+  const pens = { 400: new Pen(400), 600: new Pen(600) };
   const outlines = texts.map(({ text, x, y, ...style }) => pens[style.weight ?? 400].draw(text, x, y, style));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${pixelsWide}" height="${pixelsHigh}" ` +
     `viewBox="0 0 ${width} ${height}">${outlines.join("")}</svg>`;

@@ -48,7 +48,7 @@ export function grid(items: readonly (readonly (Item | undefined)[])[], options:
       options.columns && `columns: ${options.columns.join(", ")}`,
     ];
     const alt = [`${items.length} × ${columns} pictures`, ...sides.filter((side) => side !== undefined)].join("; ");
-    return await layOut({
+    return layOut({
       rows,
       rowTitles: options.rows,
       columnTitles: options.columns,

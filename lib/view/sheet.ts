@@ -42,8 +42,8 @@ const line = 1.35;
 const soft = "#5a5a5a";
 
 /** Places everything. Nothing overlaps and nothing is cut: words that do not fit end in "…". */
-export async function layOut(sheet: Sheet): Promise<Drawing> {
-  const [regular, bold] = [await Pen.of(400), await Pen.of(600)];
+export function layOut(sheet: Sheet): Drawing {
+  const [regular, bold] = [new Pen(400), new Pen(600)];
   const columns = Math.max(0, ...sheet.rows.map((row) => row.length));
   const shapes = sheet.rows.flat().flatMap((cell) => cell === undefined ? [] : [placeOf(cell.raster, sheet.cell)]);
   const cellWidth = Math.max(1, ...shapes.map(({ width }) => width));

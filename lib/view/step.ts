@@ -13,7 +13,7 @@ export function stepFigure(step: Step, options: LookOptions = {}): Figure {
     const rows = views[0].rasters.map((_, picture) =>
       views.map(({ rasters, scaling }) => ({ raster: rasters[picture], scaling }))
     );
-    return await layOut({
+    return layOut({
       rows,
       columnTitles: ["x_t, the sampler's latent", "x0, the network's guess"].slice(0, views.length),
       heading: where(step),

@@ -58,7 +58,7 @@ export function strip(items: readonly Item[], options: StripOptions = {}): Figur
     }
     const alt = options.heading ?? describe(items, titles);
     const heading = options.heading;
-    return await layOut({
+    return layOut({
       rows,
       cellTitles,
       heading,

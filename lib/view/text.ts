@@ -21,35 +21,34 @@ export interface TextStyle {
   readonly anchor?: "start" | "middle" | "end";
 }
 
-const inter = ["latin", "latin-ext", "greek", "cyrillic", "vietnamese"];
+/** The files of a weight, in the order in which a letter is looked for. */
+function filesOf(weight: Weight): string[] {
+  const subsets = ["latin", "greek", "latin-ext", "cyrillic", "vietnamese"];
+  return [
+    ...subsets.map((subset) => `@fontsource/inter/files/inter-${subset}-${weight}-normal.woff`),
+    "@fontsource/dejavu-sans/files/dejavu-sans-latin-400-normal.woff",
+  ];
+}
 
-const loaded = new Map<Weight, Promise<opentype.Font[]>>();
+const opened = new Map<string, opentype.Font>();
 
-/** The fonts of a weight, in the order in which a glyph is looked for. */
-function fonts(weight: Weight): Promise<opentype.Font[]> {
-  let known = loaded.get(weight);
+/** Opens a font when a letter first asks for it: most labels need one file of the six, and each takes milliseconds. */
+function font(file: string): opentype.Font {
+  let known = opened.get(file);
   if (known === undefined) {
-    const files = inter.map((subset) => `@fontsource/inter/files/inter-${subset}-${weight}-normal.woff`);
-    files.push("@fontsource/dejavu-sans/files/dejavu-sans-latin-400-normal.woff");
-    known = Promise.all(files.map(async (file) => {
-      const bytes = await Deno.readFile(new URL(import.meta.resolve(file)));
-      return opentype.parse(bytes.buffer);
-    }));
-    loaded.set(weight, known);
+    const bytes = Deno.readFileSync(new URL(import.meta.resolve(file)));
+    known = opentype.parse(bytes.buffer, { lowMemory: true });
+    opened.set(file, known);
   }
   return known;
 }
 
 /** Words cut to fit, measured and drawn in one weight. Lengths are CSS pixels. */
 export class Pen {
-  readonly #fonts: readonly opentype.Font[];
+  readonly #files: readonly string[];
 
-  private constructor(fonts: readonly opentype.Font[]) {
-    this.#fonts = fonts;
-  }
-
-  static async of(weight: Weight = 400): Promise<Pen> {
-    return new Pen(await fonts(weight));
+  constructor(weight: Weight = 400) {
+    this.#files = filesOf(weight);
   }
 
   width(text: string, size: number): number {
@@ -95,22 +94,24 @@ export class Pen {
   }
 
   /**
-   * Each letter's glyph and place, kerned within a font. A letter that no font has becomes the empty box of the last,
-   * never nothing. Glyph by glyph: the library's own line layout refuses Inter's contextual substitutions.
+   * Each letter's glyph and place. Glyph by glyph: the library's own line layout refuses Inter's contextual
+   * substitutions.
    */
   #glyphs(text: string, size: number): { glyphs: { glyph: opentype.Glyph; x: number }[]; width: number } {
-    const last = this.#fonts[this.#fonts.length - 1];
     const glyphs: { glyph: opentype.Glyph; x: number }[] = [];
     let x = 0;
-    let before: { font: opentype.Font; glyph: opentype.Glyph } | undefined;
     for (const letter of text) {
-      const font = this.#fonts.find((font) => font.charToGlyphIndex(letter) > 0) ?? last;
-      const glyph = font.charToGlyph(letter);
-      if (before?.font === font) x += font.getKerningValue(before.glyph, glyph) * size / font.unitsPerEm;
+      const face = this.#faceOf(letter);
+      const glyph = face.charToGlyph(letter);
       glyphs.push({ glyph, x });
-      x += (glyph.advanceWidth ?? 0) * size / font.unitsPerEm;
-      before = { font, glyph };
+      x += (glyph.advanceWidth ?? 0) * size / face.unitsPerEm;
     }
     return { glyphs, width: x };
+  }
+
+  /** The first font that has the letter; of a letter that none has, the last draws its empty box, never nothing. */
+  #faceOf(letter: string): opentype.Font {
+    const file = this.#files.find((file) => font(file).charToGlyphIndex(letter) > 0);
+    return font(file ?? this.#files[this.#files.length - 1]);
   }
 }

@@ -2,11 +2,25 @@
 
 import { basename, dirname, join } from "node:path";
 
-/** Writes to a temporary name beside the target, then renames: a reader never sees half a file. */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes to a temporary name beside the target, syncs, then renames: a reader never sees half a file.
+ *
+ * @param content all bytes, or what writes them piece by piece
+ * @throws an error whose message is one sentence; nothing is left behind then
+ */
+export async function writeWhole(
+  path: string,
+  content: Uint8Array | ((write: (bytes: Uint8Array) => Promise<void>) => Promise<void>),
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.incomplete`);
   try {
-    await Deno.writeFile(temporary, bytes);
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      const write = (bytes: Uint8Array) => writeAll(file, bytes);
+      if (content instanceof Uint8Array) await write(content);
+      else await content(write);
+      await file.sync();
+    }
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch((removal) => {
@@ -14,6 +28,11 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
     });
     throw unwritable(path, error);
   }
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) written += await file.write(bytes.subarray(written));
 }
 
 function unwritable(path: string, error: unknown): Error {

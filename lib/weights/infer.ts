@@ -137,6 +137,7 @@ export function inferVae(weights: Weights): VaeArchitecture {
     groups: GROUPS,
     midAttention: countOf(weights, "decoder.mid_block.attentions") > 0,
     postQuantConv: weights.has("post_quant_conv.weight") || weights.has("post_quant_conv.bias"),
+    quantConv: weights.has("quant_conv.weight") || weights.has("quant_conv.bias"),
     scalingFactor: SDXL_SCALING_FACTOR,
   };
 }

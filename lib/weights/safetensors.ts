@@ -124,7 +124,12 @@ export async function readTensor(file: SafetensorsFile, name: string): Promise<T
   if (entry === undefined) {
     throw new RangeError(`Cannot read tensor "${name}": ${file.path} has no tensor of that name.`);
   }
-  using handle = await openFile(file.path);
+  return await readEntry(file.path, entry);
+}
+
+/** Reads what lies at a place of a file as float32. */
+export async function readEntry(path: string, entry: Omit<TensorEntry, "name">): Promise<Tensor> {
+  using handle = await openFile(path);
   return new Tensor(toFloat32(await readBytes(handle, entry.offset, entry.byteLength), entry.dtype), entry.shape);
 }
 
@@ -169,31 +174,62 @@ function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: DType): Float32Array<A
   }
 }
 
-/** Writes float32 tensors, in the order given, whole or not at all. */
-export async function writeSafetensors(
+/** A tensor that is to be written, before its bytes are there. */
+export interface PlannedTensor {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/**
+ * Writes tensors one after the other as they come, whole file or none: no more than one is held in memory.
+ *
+ * @param bytesOf called once a tensor, in their order
+ */
+export async function streamSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: readonly PlannedTensor[],
+  bytesOf: (tensor: PlannedTensor) => Promise<Uint8Array>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const header: Record<string, unknown> = {};
   if (metadata.size > 0) header["__metadata__"] = Object.fromEntries(metadata);
   let end = 0;
-  for (const [name, { data, shape }] of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [end, end += data.byteLength] };
+  for (const { name, dtype, shape } of tensors) {
+    header[name] = { dtype, shape, data_offsets: [end, end += sizeOf(shape) * BYTES[dtype]] };
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   // The data begin at a multiple of 8, as the format asks; spaces fill the header up.
-  const length = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
-  bytes.fill(0x20, 8, 8 + length);
-  bytes.set(json, 8);
-  let offset = 8 + length;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
-    offset += data.byteLength;
-  }
-  await writeWhole(path, bytes);
+  const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
+  start.set(json, 8);
+  await writeWhole(path, async (write) => {
+    await write(start);
+    for (const tensor of tensors) {
+      const bytes = await bytesOf(tensor);
+      const wanted = sizeOf(tensor.shape) * BYTES[tensor.dtype];
+      if (bytes.length !== wanted) {
+        throw new RangeError(`Cannot write "${tensor.name}": ${bytes.length} bytes were given, wanted are ${wanted}.`);
+      }
+      await write(bytes);
+    }
+  });
+}
+
+/** Writes float32 tensors, in the order given, whole or not at all. */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata?: ReadonlyMap<string, string>,
+): Promise<void> {
+  const planned = [...tensors].map(([name, { shape }]): PlannedTensor => ({ name, dtype: "F32", shape }));
+  await streamSafetensors(path, planned, ({ name }) => Promise.resolve(bytesOf(tensors.get(name))), metadata);
+}
+
+function bytesOf(tensor: Tensor | undefined): Uint8Array {
+  if (tensor === undefined) return new Uint8Array();
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 async function openFile(path: string): Promise<Deno.FsFile> {

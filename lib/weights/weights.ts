@@ -52,14 +52,12 @@ export class Weights implements WeightSource {
   readonly #refs = new Map<string, WeightRef>();
   readonly #used = new Set<string>();
   readonly #origin = new Map<string, string>();
-  /** With absolute paths; a sharded checkpoint has several. */
-  readonly files: readonly SafetensorsFile[];
-  /** Names in the files that belong to no network. */
-  readonly ignored: readonly string[];
+  #files: readonly SafetensorsFile[];
+  #ignored: readonly string[];
 
   /** @param part what the tensors belong to, for errors: "unet", "vae", … */
   constructor(readonly part: string, sources: readonly Source[], rules: Rules = []) {
-    this.files = [...new Set(sources.map(({ file }) => file))];
+    this.#files = [...new Set(sources.map(({ file }) => file))];
     const ignored: string[] = [];
     for (const { file, entry, name } of sources) {
       const mapped = rename(name, rules);
@@ -69,11 +67,36 @@ export class Weights implements WeightSource {
         this.#origin.set(target.key, entry.name);
       }
     }
-    this.ignored = ignored;
+    this.#ignored = ignored;
+  }
+
+  /** With absolute paths; a sharded checkpoint has several. */
+  get files(): readonly SafetensorsFile[] {
+    return this.#files;
+  }
+
+  /** Names in the files that belong to no network. */
+  get ignored(): readonly string[] {
+    return this.#ignored;
   }
 
   has(key: string): boolean {
     return this.#refs.has(key);
+  }
+
+  /** Where a tensor lies. */
+  ref(key: string): WeightRef | undefined {
+    return this.#refs.get(key);
+  }
+
+  /** The same tensors, but for those that another file holds under diffusers' names. */
+  replacedBy(file: SafetensorsFile): Weights {
+    const changed = new Weights(this.part, sourcesOf([file]));
+    const weights = new Weights(this.part, []);
+    for (const [key, ref] of this.#refs) weights.#refs.set(key, changed.ref(key) ?? ref);
+    weights.#files = [...this.files, file];
+    weights.#ignored = this.ignored;
+    return weights;
   }
 
   /** The shape of a tensor as a network sees it. */

@@ -64,3 +64,34 @@ Deno.test("every recipe's own choices pass its own guard", () => {
     equal(plan({ recipe, steps, guidance, spacing, prediction }).recipe, recipe);
   }
 });
+
+Deno.test("what makes no sense together is refused, with what would", async () => {
+  const refused = (options: Parameters<typeof plan>[0], sentence: RegExp) =>
+    throwsSentence(() => plan(options), sentence);
+  await refused({ timesteps: [999], sigmas: [14, 0] }, /each stands for the other\. Give one of them\./);
+  await refused({ timesteps: [999, 500], steps: 4 }, /Cannot take 4 steps over 2 listed levels/);
+  await refused({ sigmas: [14, 2, 0], spacing: "trailing" }, /Cannot run listed levels on trailing spacing/);
+  await refused({ sampler: "euler", eta: 0.5 }, /Cannot run euler with eta.* Allowed for: ddim and tcd\./);
+  await refused({ sampler: "ddim", ramp: "karras" }, /ddim on leading spacing by karras\. It works with euler, /);
+  await refused({ spacing: "sgm-uniform", ramp: "karras" }, /euler on sgm-uniform spacing by karras/);
+  await refused({ sampler: "lcm", ramp: "beta" }, /lcm on lcm spacing by beta/);
+  await refused({ timesteps: [999], ramp: "beta" }, /given timesteps by beta/);
+});
+
+Deno.test("a model's own ramp does not get in the way of what cannot follow it", () => {
+  const karras = { ...SDXL_SCHEDULER, ramp: "karras" } as const;
+  equal(plan({ sampler: "ddim", steps: 4 }, karras), plan({ sampler: "ddim", steps: 4 }));
+  equal(plan({ sampler: "lcm", steps: 4 }, karras), plan({ sampler: "lcm", steps: 4 }));
+  equal(plan({ steps: 4 }, karras).schedule.sigmas[0], plan({ steps: 4 }).schedule.sigmas[0]);
+});
+
+Deno.test("levels that were listed end in 0, whatever the model's file says", () => {
+  const sigmaMin = { ...SDXL_SCHEDULER, finalSigma: "sigma-min" } as const;
+  equal(plan({ sigmas: [14, 2, 0] }, sigmaMin).schedule.sigmas, [14, 2, 0]);
+  equal(plan({ spacing: "simple", steps: 4 }, sigmaMin).schedule.sigmas[4], 0);
+});
+
+Deno.test("another sampler takes over a recipe's schedule without its eta", () => {
+  equal(plan({ recipe: "tcd", sampler: "euler" }).eta, undefined);
+  equal(plan({ recipe: "tcd" }).eta, 0.3);
+});

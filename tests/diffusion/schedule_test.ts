@@ -97,3 +97,10 @@ Deno.test("step counts that no schedule can have are refused in one sentence", a
     await throwsSentence(() => scheduleOf(SDXL_SCHEDULER, { steps }), /wanted is a whole number from 1 to 1000/);
   }
 });
+
+Deno.test("Align Your Steps: the published ten, and in between for other counts", () => {
+  const at = (steps: number) => scheduleOf(SDXL_SCHEDULER, { steps, spacing: "ays" });
+  equal(at(10).timesteps, [999, 845, 730, 587, 443, 310, 193, 116, 53, 13]);
+  equal([at(5).timesteps[0], at(5).sigmas.length], [999, 6]);
+  closeEach(at(5).sigmas.slice(0, 5), at(10).sigmas.filter((_, i) => i % 2 === 0 && i < 10), 1e-6);
+});

@@ -1,6 +1,7 @@
 /** LoRAs in every naming, against diffusers that fused them. Goldens: tests/goldens/lora.py. */
 
 import { open, type OpenOptions, type Request } from "fewstep";
+import { kindOf } from "fewstep/weights/files.ts";
 import { join } from "node:path";
 import { close, equal, ok, throwsSentence } from "../assert.ts";
 import { inFolder } from "../files.ts";
@@ -48,6 +49,21 @@ Deno.test("two LoRAs add: twice the half is the whole", async () => {
     await latents({ loras: [{ ...half, strength: STRENGTH }] }),
   ];
   whole.forEach((latent, i) => close(twice[i], latent, 1e-5, `latents ${i}`));
+});
+
+Deno.test("fused at a strength is branched at that strength, and leaves no file behind", async () => {
+  const loras = [{ path: loraPath("peft"), strength: STRENGTH }, { path: loraPath("kohya-original"), strength: -0.1 }];
+  const branched = await latents({ loras });
+  let files: readonly string[];
+  {
+    await using model = await open(MODEL, { loras, loraMode: "fuse" });
+    files = model.checkpoint.unet.weights.files.map(({ path }) => path).filter((path) => !path.startsWith(MODEL));
+    equal(files.length, 1);
+    const { step } = await model.generate(REQUEST);
+    step.path.forEach(({ latent }, i) => close(latent.data, branched[i], 1e-5, `latents ${i}`));
+    await throwsSentence(() => model.begin({ ...REQUEST, loraStrengths: [1, 1] }), /they were fused/);
+  }
+  equal(await kindOf(files[0]), "nothing");
 });
 
 Deno.test("strength changes from step to step, without loading anything again", async () => {

@@ -52,8 +52,8 @@ Deno.test("each picture of a batch of latents is coloured on its own", () => {
   deepEqual(batch.slice(1, 2).data, latentToRgb(waves(2).slice(1, 2)).data);
 });
 
-Deno.test("text is cut and wrapped to the width it was given", async () => {
-  const pen = await Pen.of(400);
+Deno.test("text is cut and wrapped to the width it was given", () => {
+  const pen = new Pen(400);
   const cut = pen.fit("a sentence that does not fit", 12, 80);
   ok(cut.endsWith("…") && pen.width(cut, 12) <= 80);
   equal(pen.fit("short", 12, 80), "short");
@@ -63,8 +63,8 @@ Deno.test("text is cut and wrapped to the width it was given", async () => {
   ok(lines[2].endsWith("…"));
 });
 
-Deno.test("a letter that no font has is drawn as a box, not left out", async () => {
-  const pen = await Pen.of(600);
+Deno.test("a letter that no font has is drawn as a box, not left out", () => {
+  const pen = new Pen(600);
   ok(pen.width("日", 12) > 0);
   ok(pen.draw("日", 0, 12, { size: 12 }).includes("<path"));
 });

@@ -19,6 +19,7 @@ function extrapolated({ index, schedule: { sigmas }, history }: SamplerState, m0
   if (m1 === undefined || last && (sigmas[index + 1] === 0 || sigmas.length - 1 < FEW)) return m0;
   const h = Math.log(sigmas[index] / sigmas[index + 1]);
   const h0 = Math.log(sigmas[index - 1] / sigmas[index]);
+  if (h0 === 0) return m0; // on a schedule of Heun's, which holds each level twice
   const half = h / h0 / 2;
   return mix(1 + half, m0, -half, m1);
 }

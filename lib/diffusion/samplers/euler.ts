@@ -1,10 +1,20 @@
 /** Euler's method on the probability flow, plain and ancestral. x = x0 + σ·noise. */
 
 import type { Sampler } from "../contract.ts";
+import { zipped } from "../../tensor/elementwise.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { renoised } from "./mix.ts";
 import { scaledByNoise } from "./space.ts";
 
 const f32 = Math.fround;
+
+/** x + dx/dσ·(to − σ), rounded where diffusers rounds. */
+function towards(x: Tensor, x0: Tensor, sigma: number, to: number): Tensor {
+  const dt = f32(to - sigma);
+  return zipped("step from", x, x0, (out, x, x0) => {
+    for (let i = 0; i < out.length; i++) out[i] = x[i] + f32(f32(f32(x[i] - x0[i]) / sigma) * dt);
+  });
+}
 
 /** Karras et al. 2022 (arXiv 2206.00364), algorithm 1 without its correction; diffusers' EulerDiscreteScheduler. */
 export const euler: Sampler = {
@@ -12,9 +22,7 @@ export const euler: Sampler = {
   draws: () => false,
   scaleInput: scaledByNoise,
   step({ x, index, schedule: { sigmas } }, x0) {
-    const [sigma, sigmaNext] = [sigmas[index], sigmas[index + 1]];
-    const dt = f32(sigmaNext - sigma);
-    return { x: x.zip(x0, "step from", (x, x0) => x + f32(f32(f32(x - x0) / sigma) * dt)), history: [] };
+    return { x: towards(x, x0, sigmas[index], sigmas[index + 1]), history: [] };
   },
 };
 
@@ -31,8 +39,6 @@ export const eulerAncestral: Sampler = {
     const [sigma, sigmaNext] = [sigmas[index], sigmas[index + 1]];
     const up = sigmaNext * Math.sqrt(1 - (sigmaNext / sigma) ** 2);
     const down = sigmaNext ** 2 / sigma; // √(sigmaNext² − up²)
-    const dt = f32(down - sigma);
-    const lower = x.zip(x0, "step from", (x, x0) => x + f32(f32(f32(x - x0) / sigma) * dt));
-    return { x: renoised(lower, up, noise), history: [] };
+    return { x: renoised(towards(x, x0, sigma, down), up, noise), history: [] };
   },
 };

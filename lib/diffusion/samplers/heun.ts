@@ -7,14 +7,25 @@
  */
 
 import type { Sampler } from "../contract.ts";
+import { zipped } from "../../tensor/elementwise.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { mix } from "./mix.ts";
 import { scaledByNoise } from "./space.ts";
 
 const f32 = Math.fround;
 
 /** dx/dσ at noise level σ, equation 3 of the paper. */
 function slope(x: Tensor, x0: Tensor, sigma: number): Tensor {
-  return x.zip(x0, "find the slope at", (x, x0) => f32(x - x0) / sigma);
+  return zipped("find the slope at", x, x0, (out, x, x0) => {
+    for (let i = 0; i < out.length; i++) out[i] = f32(x[i] - x0[i]) / sigma;
+  });
+}
+
+/** x + d·dt, rounded where diffusers rounds. */
+function along(x: Tensor, d: Tensor, dt: number): Tensor {
+  return zipped("step from", x, d, (out, x, d) => {
+    for (let i = 0; i < out.length; i++) out[i] = x[i] + f32(d[i] * dt);
+  });
 }
 
 export const heun: Sampler = {
@@ -25,7 +36,7 @@ export const heun: Sampler = {
     if (index % 2 === 0) {
       const dt = f32(sigmas[index + 1] - sigmas[index]);
       const d = slope(x, x0, sigmas[index]);
-      return { x: x.zip(d, "step from", (x, d) => x + f32(d * dt)), history: [x, d] };
+      return { x: along(x, d, dt), history: [x, d] };
     }
     const [start, d] = history;
     if (d === undefined) {
@@ -35,7 +46,7 @@ export const heun: Sampler = {
       );
     }
     const dt = f32(sigmas[index] - sigmas[index - 1]);
-    const average = d.zip(slope(x, x0, sigmas[index]), "average", (d, dNext) => f32(d + dNext) / 2);
-    return { x: start.zip(average, "step from", (x, d) => x + f32(d * dt)), history: [] };
+    const average = mix(0.5, d, 0.5, slope(x, x0, sigmas[index]));
+    return { x: along(start, average, dt), history: [] };
   },
 };

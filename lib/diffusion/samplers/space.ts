@@ -1,6 +1,7 @@
 /** The two spaces that x can live in, and how to get from one to the other. */
 
 import type { Space } from "../contract.ts";
+import { mapped } from "../../tensor/elementwise.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
 const f32 = Math.fround;
@@ -12,8 +13,13 @@ function norm(sigma: number): number {
 
 /** What the network is shown of x = x0 + σ·noise: c_in of Karras et al. 2022 (arXiv 2206.00364), table 1, "VP". */
 export function scaledByNoise(x: Tensor, sigma: number): Tensor {
-  const root = norm(sigma);
-  return x.map((value) => value / root);
+  return divided(x, norm(sigma));
+}
+
+function divided(x: Tensor, divisor: number): Tensor {
+  return mapped(x, (out, x) => {
+    for (let i = 0; i < out.length; i++) out[i] = x[i] / divisor;
+  });
 }
 
 /** Samplers that hold x as the network was trained on it show it as it is. */
@@ -27,6 +33,5 @@ export function unscaled(x: Tensor): Tensor {
  */
 export function inSpace(x: Tensor, from: Space, to: Space, sigma: number): Tensor {
   if (from === to) return x;
-  const root = norm(sigma);
-  return to === "preserving" ? x.map((value) => value / root) : x.map((value) => value * root);
+  return to === "preserving" ? divided(x, norm(sigma)) : x.times(norm(sigma));
 }

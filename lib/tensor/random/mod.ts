@@ -4,16 +4,11 @@
  */
 
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
+import type { Generator } from "./generator.ts";
 import { CpuGenerator } from "./mt19937.ts";
 import { CUDA_THREADS, CudaGenerator } from "./philox.ts";
 
-export interface Generator {
-  readonly device: "cpu" | "cuda";
-  /** The seed as torch reads it, 0 … 2⁶⁴ − 1. */
-  readonly seed: bigint;
-  /** `count` unit normals, as `torch.randn(count, generator=…)` draws them in one call, and what comes after. */
-  randn(count: number): { readonly values: Float32Array<ArrayBuffer>; readonly next: Generator };
-}
+export type { Generator };
 
 export interface GeneratorOptions {
   /** Which of torch's generators: the CPU's Mersenne Twister or the GPU's Philox. Default "cpu", as diffusers' guides. */

@@ -4,7 +4,7 @@
  * DistributionTemplates.h, ATen/core/DistributionsHelper.h (PyTorch 2.13).
  */
 
-import type { Generator } from "./mod.ts";
+import type { Generator } from "./generator.ts";
 import { boxMullerInBlocks } from "./normal.ts";
 
 const N = 624; // words of state

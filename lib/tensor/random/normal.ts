@@ -41,62 +41,90 @@ const [S0, S1, S2] = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1].map(f
 /** √½ in units of 24 bits: where Cephes' logf changes from one exponent to the next. */
 const SQRT_HALF = f32(Math.SQRT1_2) / UNIT;
 
-/**
- * Turns uniforms `[16·k]` of 24 bits in [0, 1) into unit normals, in place. In each block of 16 the first eight give
- * the radius, the last eight the angle. Two passes, and tables where a choice is as good as random: a processor that
- * guesses wrong half of the time takes twice as long.
- */
-export function boxMullerInBlocks(values: Float32Array): void {
-  for (let block = 0; block < values.length; block += 16) {
-    for (let i = block; i < block + 8; i++) values[i] = radius(values[i]);
-  }
-  for (let block = 0; block < values.length; block += 16) {
-    for (let i = block; i < block + 8; i++) turn(values, i);
-  }
-}
-
-/**
- * √(−2 ln u) for u = 1 − `uniform`. Products of float32 are exact in double: rounding once after the sum is
- * a fused multiply-add.
- */
-function radius(uniform: number): number {
-  if (uniform === 0) return 0;
-  const units = (1 / UNIT - uniform / UNIT) | 0; // 1 … 2²⁴ − 1
-  const zeros = Math.clz32(units) - 8;
-  const mantissa = units << zeros; // 2²³ … 2²⁴ − 1
-  const below = (mantissa - SQRT_HALF) >>> 31;
-  const e = -zeros - below;
-  const x = mantissa * SCALE[below] - 1;
-  const z = f32(x * x);
-  let y = f32(L0 * x + L1);
-  y = f32(y * x + L2);
-  y = f32(y * x + L3);
-  y = f32(y * x + L4);
-  y = f32(y * x + L5);
-  y = f32(y * x + L6);
-  y = f32(y * x + L7);
-  y = f32(y * x + L8);
-  y = f32(f32(y * x) * z + f32(e * LN2_LOW));
-  y = f32(y - z * 0.5);
-  return f32(Math.sqrt(-2 * f32(e * LN2_HIGH + f32(x + y))));
-}
-
 /** What makes a mantissa in units a number from √½ to √2. */
 const SCALE = Float64Array.of(UNIT, 2 * UNIT);
+/** By quarter turn: what the two polynomials are to be multiplied with. */
+const COSINE_SIGN = Float64Array.of(1, 1, -1, -1, 1);
+const SINE_SIGN = Float64Array.of(1, -1, -1, 1, 1);
 
-const SIGN = Float64Array.of(1, -1);
-const pair = new Float64Array(2);
+/**
+ * Values are worked on in chunks, by short loops over small arrays: a processor overlaps the steps of many values there,
+ * where one long chain a value keeps it waiting for itself. This and tables in place of choices that are as good as
+ * random make up for half of the time.
+ */
+const CHUNK = 512;
+const [R, U, X, Y, Z] = Array.from({ length: 5 }, () => new Float32Array(CHUNK));
+const EXPONENT = new Float32Array(CHUNK);
+const QUARTER = new Int32Array(CHUNK);
+const TURN = new Float32Array(2 * CHUNK); // cosine and sine, side by side
 
-/** (r, uniform) at `i` and `i + 8` become (r cos θ, r sin θ). */
-function turn(values: Float32Array, i: number): void {
-  const theta = f32(TWO_PI * values[i + 8]);
-  const octant = (f32(FOUR_OVER_PI * theta) + 1) & ~1; // the even one nearest below or above
-  const x = f32(f32(f32(theta - octant * PI4_HIGH) - octant * PI4_MIDDLE) - octant * PI4_LOW);
-  const z = f32(x * x);
-  const swapped = (octant >> 1) & 1;
-  pair[swapped] = f32(f32(f32(f32(f32(C0 * z + C1) * z + C2) * z) * z - f32(z * 0.5)) + 1);
-  pair[1 - swapped] = f32(f32(f32(f32(S0 * z + S1) * z + S2) * z) * x + x);
-  const r = values[i];
-  values[i] = r * pair[0] * SIGN[((octant + 2) >> 2) & 1];
-  values[i + 8] = r * pair[1] * SIGN[(octant >> 2) & 1];
+/**
+ * Turns uniforms `[16·k]` of 24 bits in [0, 1) into unit normals, in place. In each block of 16 the first eight give
+ * the radius, the last eight the angle.
+ */
+export function boxMullerInBlocks(values: Float32Array): void {
+  for (let start = 0; start < values.length; start += 2 * CHUNK) {
+    const pairs = Math.min(CHUNK, (values.length - start) / 2);
+    for (let i = 0; i < pairs; i++) {
+      const at = start + 2 * i - (i & 7); // eight apart from its partner
+      R[i] = values[at];
+      U[i] = values[at + 8];
+    }
+    radii(pairs);
+    turns(pairs);
+    for (let i = 0; i < pairs; i++) {
+      const at = start + 2 * i - (i & 7);
+      values[at] = R[i] * TURN[2 * i];
+      values[at + 8] = R[i] * TURN[2 * i + 1];
+    }
+  }
+}
+
+/**
+ * R becomes √(−2 ln(1 − R)). Products of float32 are exact in double: rounding once after the sum is a fused
+ * multiply-add, and storing in a float32 array is rounding too.
+ */
+function radii(count: number): void {
+  for (let i = 0; i < count; i++) {
+    const units = (1 / UNIT - R[i] / UNIT) | 0; // 1 … 2²⁴
+    const zeros = Math.max(Math.clz32(units) - 8, 0);
+    const mantissa = units << zeros; // 2²³ … 2²⁴
+    const below = (mantissa - SQRT_HALF) >>> 31;
+    EXPONENT[i] = -zeros - below;
+    X[i] = mantissa * SCALE[below] - 1;
+  }
+  for (let i = 0; i < count; i++) {
+    const x = X[i];
+    Y[i] = f32(f32(f32(L0 * x + L1) * x + L2) * x + L3) * x + L4;
+  }
+  for (let i = 0; i < count; i++) {
+    const x = X[i];
+    Y[i] = f32(f32(f32(Y[i] * x + L5) * x + L6) * x + L7) * x + L8;
+  }
+  for (let i = 0; i < count; i++) {
+    const x = X[i], e = EXPONENT[i];
+    const z = f32(x * x);
+    const y = f32(f32(f32(Y[i] * x) * z + f32(e * LN2_LOW)) - z * 0.5);
+    R[i] = Math.sqrt(-2 * f32(e * LN2_HIGH + f32(x + y)));
+  }
+}
+
+/** TURN becomes cosine and sine of 2π·U. */
+function turns(count: number): void {
+  for (let i = 0; i < count; i++) {
+    const theta = f32(TWO_PI * U[i]);
+    const octant = (f32(FOUR_OVER_PI * theta) + 1) & ~1; // the even one nearest below or above
+    const x = f32(f32(f32(theta - octant * PI4_HIGH) - octant * PI4_MIDDLE) - octant * PI4_LOW);
+    QUARTER[i] = octant >> 1;
+    X[i] = x;
+    Z[i] = x * x;
+  }
+  for (let i = 0; i < count; i++) {
+    const x = X[i], z = Z[i], quarter = QUARTER[i];
+    const cosine = f32(f32(f32(f32(C0 * z + C1) * z + C2) * z) * z - f32(z * 0.5)) + 1;
+    const sine = f32(f32(f32(S0 * z + S1) * z + S2) * z) * x + x;
+    const swapped = quarter & 1; // in every other quarter the two change places
+    TURN[2 * i + swapped] = cosine * COSINE_SIGN[quarter];
+    TURN[2 * i + 1 - swapped] = sine * SINE_SIGN[quarter];
+  }
 }

@@ -4,9 +4,11 @@
  * Sources: ATen/native/cuda/DistributionTemplates.h (grid and counters), cuRAND's device API (Box-Muller).
  */
 
-import type { Generator } from "./mod.ts";
+import type { Generator } from "./generator.ts";
 
 const ROUNDS = 10;
+const M0 = 0xd2511f53;
+const M1 = 0xcd9e8d57;
 const BLOCK = 256; // threads of a block in torch's distribution kernels
 const UNROLL = 4; // normals that a thread makes of one counter
 
@@ -16,30 +18,34 @@ const UNROLL = 4; // normals that a thread makes of one counter
  */
 export const CUDA_THREADS = 108 * 2048;
 
-/** What a 64-bit product leaves in its two halves, from 16-bit parts: JavaScript's integers end at 53 bits. */
+/**
+ * The upper half of a 64-bit product. In double the product is off by at most 2¹¹, so that the upper half, once the
+ * exact lower one is taken away, is nearer than 2⁻²⁰ to the whole number that it is.
+ */
 function multiplyHigh(a: number, b: number): number {
-  const aLow = a & 0xffff, aHigh = a >>> 16;
-  const bLow = b & 0xffff, bHigh = b >>> 16;
-  const low = aLow * bLow;
-  const middle = aHigh * bLow + (low >>> 16); // below 2³² + 2¹⁶·2¹⁶: exact in a double
-  const middleLow = (middle % 0x10000) + aLow * bHigh;
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(middleLow / 0x10000)) >>> 0;
+  const low = Math.imul(a, b) >>> 0;
+  return Math.floor((a * (b >>> 0) - low) * 2 ** -32 + 0.5) | 0;
 }
 
-/** Ten rounds on `counter`, in place. */
+/** Ten rounds on `counter` `[4]`, in place. */
 export function philox(counter: Uint32Array, keyLow: number, keyHigh: number): void {
-  let [c0, c1, c2, c3] = counter;
+  // Signed throughout: what counts are the 32 bits.
+  let c0 = counter[0] | 0, c1 = counter[1] | 0, c2 = counter[2] | 0, c3 = counter[3] | 0;
+  let k0 = keyLow | 0, k1 = keyHigh | 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(0xd2511f53, c0), low0 = Math.imul(0xd2511f53, c0);
-    const high1 = multiplyHigh(0xcd9e8d57, c2), low1 = Math.imul(0xcd9e8d57, c2);
-    c0 = (high1 ^ c1 ^ keyLow) >>> 0;
-    c2 = (high0 ^ c3 ^ keyHigh) >>> 0;
-    c1 = low1 >>> 0;
-    c3 = low0 >>> 0;
-    keyLow = (keyLow + 0x9e3779b9) >>> 0;
-    keyHigh = (keyHigh + 0xbb67ae85) >>> 0;
+    const high0 = multiplyHigh(M0, c0), low0 = Math.imul(M0, c0);
+    const high1 = multiplyHigh(M1, c2), low1 = Math.imul(M1, c2);
+    c0 = high1 ^ c1 ^ k0;
+    c2 = high0 ^ c3 ^ k1;
+    c1 = low1;
+    c3 = low0;
+    k0 = (k0 + 0x9e3779b9) | 0;
+    k1 = (k1 + 0xbb67ae85) | 0;
   }
-  counter.set([c0, c1, c2, c3]);
+  counter[0] = c0;
+  counter[1] = c1;
+  counter[2] = c2;
+  counter[3] = c3;
 }
 
 export class CudaGenerator implements Generator {
