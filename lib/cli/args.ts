@@ -17,11 +17,19 @@ export interface Option {
 
 export type Options = Readonly<Record<string, Option>>;
 
+/** What stands on the command line without a `--`, once. */
+export interface Positional {
+  /** What stands for it in the help: `PATH`. */
+  readonly value: string;
+  readonly about: string;
+}
+
 export interface Command {
   /** As it is called: "generate". */
   readonly name: string;
   /** What it does, in a sentence or two. */
   readonly about: string;
+  readonly positional?: Positional;
   readonly options: Options;
   /** A line or two to copy. */
   readonly examples: readonly string[];
@@ -48,6 +56,13 @@ export class Arguments {
   /** All that were given, in order. */
   texts(name: string): readonly string[] {
     return this.#values.get(name) ?? [];
+  }
+
+  /** The value without a name. */
+  positional(value: string, what: string): string {
+    const text = this.text(value);
+    if (text === undefined) throw new UsageError(`Missing ${value}: ${what}.`);
+    return text;
   }
 
   required(name: string, what: string): string {
@@ -81,7 +96,7 @@ export class Arguments {
 export const quote = (text: string) => JSON.stringify(text);
 
 /** @throws UsageError for unknown, incomplete or refused options */
-export function parse(options: Options, argv: readonly string[]): Arguments {
+export function parse(options: Options, argv: readonly string[], positional?: Positional): Arguments {
   const config = Object.fromEntries(
     Object.entries(options).map(([name, { value }]) => [
       name,
@@ -98,7 +113,14 @@ export function parse(options: Options, argv: readonly string[]): Arguments {
   const values = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional") throw new UsageError(`Unexpected ${quote(token.value)}: wanted are --options.`);
+    if (token.kind === "positional") {
+      if (positional === undefined) throw new UsageError(`Unexpected ${quote(token.value)}: wanted are --options.`);
+      if (values.has(positional.value)) {
+        throw new UsageError(`Unexpected ${quote(token.value)}: one ${positional.value} was wanted.`);
+      }
+      values.set(positional.value, [token.value]);
+      continue;
+    }
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw new UsageError(`Unknown option ${token.rawName}.${nearest(token.name, options)}`);
     if (option.refused !== undefined) throw new UsageError(`Cannot use --${token.name}: ${option.refused}`);
@@ -111,7 +133,7 @@ export function parse(options: Options, argv: readonly string[]): Arguments {
     values.set(token.name, [...values.get(token.name) ?? [], token.value ?? ""]);
   }
   for (const [name, given] of values) {
-    if (given.length > 1 && !options[name].multiple) {
+    if (given.length > 1 && !options[name]?.multiple) {
       throw new UsageError(`Cannot use --${name} ${given.length} times: once was wanted.`);
     }
   }
@@ -140,17 +162,20 @@ function distance(a: string, b: string): number {
 }
 
 /** What `--help` prints. Refused options are left out: the help tells what works. */
-export function help({ name, about, options, examples }: Command): string {
+export function help({ name, about, positional, options, examples }: Command): string {
   const working = Object.entries(options).filter(([, { refused }]) => refused === undefined);
-  const left = working.map(([option, { value }]) => `  --${option}${value === undefined ? "" : ` ${value}`}`);
+  const left = [
+    ...positional ? [`  ${positional.value}`] : [],
+    ...working.map(([option, { value }]) => `  --${option}${value === undefined ? "" : ` ${value}`}`),
+  ];
   const width = Math.max(...left.map((text) => text.length)) + 2;
-  const lines = working.map(([, { about }], index) =>
+  const lines = [...positional ? [positional] : [], ...working.map(([, option]) => option)].map(({ about }, index) =>
     left[index].padEnd(width) + about.replaceAll("\n", "\n" + " ".repeat(width))
   );
   return [
     about,
     "",
-    `Usage: deno task ${name} [options]`,
+    `Usage: deno task ${name} ${positional ? `${positional.value} ` : ""}[options]`,
     "",
     ...lines,
     "",
@@ -169,7 +194,7 @@ export async function main(command: Command, argv: readonly string[] = Deno.args
     if (argv.includes("--help") || argv.includes("-h")) {
       console.log(help({ ...command, options: withHelp }));
     } else {
-      await command.run(parse(withHelp, argv));
+      await command.run(parse(withHelp, argv, command.positional));
     }
   } catch (error) {
     if (Deno.env.get("FEWSTEP_DEBUG")) console.error(error);

@@ -49,6 +49,8 @@ export const generate: Command = {
     seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
     size: { value: "WxH", about: "pixels; default the model's" },
+    image: { value: "FILE", about: "a picture to begin from, .png, .webp or .jpg" },
+    strength: { value: "S", about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3" },
     noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
     device: { value: "NAME", about: "where to compute: cpu" },
     precision: { value: "NAME", about: "what to compute in: fp32" },
@@ -56,16 +58,6 @@ export const generate: Command = {
     out: { value: "FILE", about: "the picture, .png or .webp; with several seeds FILE-0.png, FILE-1.png, …" },
     record: { value: "FILE", about: "the whole run, as .safetensors" },
     json: { about: "print one JSON object: files, milliseconds, memory, digest of the last latent" },
-    image: {
-      value: "FILE",
-      about: "",
-      refused: "pictures cannot be a start yet; --prompt and --seed, or --noise FILE, can.",
-    },
-    strength: {
-      value: "S",
-      about: "",
-      refused: "pictures cannot be a start yet; --prompt and --seed, or --noise FILE, can.",
-    },
   },
   examples: [
     'deno task generate --model models/pocket/base --prompt "sunflower, meadow" --out sunflower.png',
@@ -131,12 +123,22 @@ async function requestOf(args: Arguments): Promise<Request> {
   if (noise !== undefined && args.has("seed")) {
     throw new UsageError("Cannot use --seed with --noise: the noise is the start. Wanted is one of them.");
   }
+  const image = args.text("image");
+  if (image === undefined && args.has("strength")) {
+    throw new UsageError(
+      "Cannot use --strength alone: it says how far to go from a picture. Give one with --image FILE.",
+    );
+  }
   return {
     prompt: args.required("prompt", 'what to draw, for example --prompt "sunflower, meadow"; "" draws anything'),
     negative: args.text("negative"),
     seed: seedsOf(args.text("seed") ?? "0"),
     rng: args.oneOf("rng", ["cpu", "cuda"]),
     noise: noise === undefined ? undefined : await readNoise(noise),
+    image: image === undefined ? undefined : await readImage(image),
+    strength: image === undefined
+      ? undefined
+      : args.number("strength", "a number from 0 to 1", { least: 0 }) ?? STRENGTH,
     recipe: args.oneOf("recipe", Object.keys(recipes)),
     sampler: args.oneOf("sampler", SAMPLER_NAMES),
     spacing: args.oneOf("spacing", SPACINGS),
@@ -147,6 +149,14 @@ async function requestOf(args: Arguments): Promise<Request> {
     size: sizeOf(args.text("size")),
     unguarded: args.has("unguarded"),
   };
+}
+
+/** diffusers' default for SDXL's image-to-image pipeline. */
+const STRENGTH = 0.3;
+
+async function readImage(path: string): Promise<Tensor> {
+  const { readPicture } = await import("../view/picture.ts");
+  return await readPicture(path);
 }
 
 /** FILE or FILE=STRENGTH. What follows the last "=" is part of the name where it is no number. */

@@ -2,11 +2,11 @@
 
 import { parseArgs } from "node:util";
 import { formatBytes } from "../hub/faults.ts";
+import { isLocal } from "../hub/local.ts";
 import type { Pulled, PullOptions } from "../hub/pull.ts";
 import type { PullProgress } from "../hub/progress.ts";
 import { parseReference } from "../hub/reference.ts";
 import { hubSettings } from "../hub/settings.ts";
-import { kindOf } from "../weights/files.ts";
 import { type Arguments, type Command, main, UsageError } from "./args.ts";
 
 export const pull: Command = {
@@ -61,7 +61,7 @@ async function run(args: Arguments, files: readonly string[]): Promise<void> {
 
 /** A name that is none can be mended on the command line. */
 async function wantReference(text: string): Promise<void> {
-  if (await kindOf(text) !== "nothing") return;
+  if (await isLocal(text)) return;
   const { endpoint } = hubSettings();
   try {
     parseReference(text, { endpoint });
@@ -109,7 +109,7 @@ function progressLine(): Line {
   };
 }
 
-/** "2/18 unet/diffusion_pytorch_model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 92 s left" */
+/** "2/18 unet/diffusion_pytorch_model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 2 min left" */
 export function inWords({ file, files, bytes, bytesPerSecond }: PullProgress): string {
   const parts = [
     `${Math.min(files.done + 1, files.total)}/${files.total} ${file}`,
@@ -117,9 +117,15 @@ export function inWords({ file, files, bytes, bytesPerSecond }: PullProgress): s
   ];
   if (bytesPerSecond > 0) {
     parts.push(`${formatBytes(Math.round(bytesPerSecond))}/s`);
-    parts.push(`${Math.ceil((bytes.total - bytes.done) / bytesPerSecond)} s left`);
+    parts.push(`${inTime((bytes.total - bytes.done) / bytesPerSecond)} left`);
   }
   return parts.join(" · ");
+}
+
+function inTime(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  return whole < 3600 ? `${Math.ceil(whole / 60)} min` : `${(whole / 3600).toFixed(1)} h`;
 }
 
 function columns(): number {

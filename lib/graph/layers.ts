@@ -30,26 +30,25 @@ export interface ConvOptions {
   /** Default 3, padded so that stride 1 keeps the size. */
   readonly kernel?: 1 | 3;
   readonly stride?: 1 | 2;
+  /** Above, left, below, right. Default: half the kernel on every side. */
+  readonly pads?: readonly number[];
 }
 
 /** torch.nn.Conv2d with a square kernel. */
-export function conv2d(g: Scope, x: Value, out: number, { kernel = 3, stride = 1 }: ConvOptions = {}): Value {
+export function conv2d(g: Scope, x: Value, out: number, options: ConvOptions = {}): Value {
+  const { kernel = 3 } = options;
   const weight = g.weight("weight", [out, x.channels, kernel, kernel]);
-  const y = convolve(g, [x, weight, g.weight("bias", [out])], out, kernel, stride);
+  const y = convolve(g, [x, weight, g.weight("bias", [out])], out, options);
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
-    const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], kernel, stride);
-    const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.float32(up)], out, 1, 1);
+    const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], options);
+    const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.float32(up)], out, { kernel: 1 });
     return scope.add(sum, delta);
   }, y);
 }
 
-function convolve(g: Scope, inputs: readonly Value[], out: number, kernel: 1 | 3, stride: 1 | 2): Value {
-  const pad = (kernel - 1) / 2;
-  return g.op("Conv", inputs, out, {
-    kernel_shape: [kernel, kernel],
-    strides: [stride, stride],
-    pads: [pad, pad, pad, pad],
-  });
+function convolve(g: Scope, inputs: readonly Value[], out: number, options: ConvOptions): Value {
+  const { kernel = 3, stride = 1, pads = Array<number>(4).fill((kernel - 1) / 2) } = options;
+  return g.op("Conv", inputs, out, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads });
 }
 
 /** torch.nn.GroupNorm over a picture. */

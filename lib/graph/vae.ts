@@ -1,7 +1,8 @@
 /**
- * The decoder of SDXL's autoencoder as an ONNX graph: diffusers' `AutoencoderKL.decode`.
+ * SDXL's autoencoder as two ONNX graphs: diffusers' `AutoencoderKL.decode` and `.encode`.
  *
  *     latent/scale ─ post_quant_conv ─ conv_in ─ mid_block ─ up_blocks ─ conv_norm_out ─ conv_out ─ picture
+ *     picture ─ conv_in ─ down_blocks ─ mid_block ─ conv_norm_out ─ conv_out ─ quant_conv ─ mean, log variance
  *
  * Rombach et al. 2022 (arXiv 2112.10752), section 3.1 and appendix G.
  */
@@ -46,6 +47,37 @@ export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, opt
   x = silu(decoder.at("conv_norm_out"), groupNorm(decoder.at("conv_norm_out"), x, groups, EPSILON));
   x = conv2d(decoder.at("conv_out"), x, imageChannels);
   graph.output("sample", x, ["batch", imageChannels, "8 height", "8 width"]);
+  return graph.finish();
+}
+
+/**
+ * Builds the graph of a VAE's encoder.
+ *
+ * Input: `sample` `[batch, 3, height, width]`, −1..1. Output: `latent_parameters` `[batch, 8, height/8, width/8]`, mean
+ * and log variance of the latent, before the scaling factor.
+ *
+ * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
+ */
+export function buildVaeEncoder(vae: VaeArchitecture, weights: WeightSource, options: BuildOptions): Network {
+  const graph = new Graph({ name: "vae encoder", weights, ...options });
+  const g = graph.at();
+  const { latentChannels, imageChannels, blockOutChannels: channels, groups } = vae;
+  const sample = graph.input("sample", "float32", ["batch", imageChannels, "height", "width"], imageChannels);
+
+  const encoder = g.at("encoder");
+  let x = conv2d(encoder.at("conv_in"), sample, channels[0]);
+  channels.forEach((out, i) => {
+    const block = encoder.at("down_blocks").at(i);
+    for (let j = 0; j < vae.layersPerBlock; j++) x = resnet(block.at("resnets").at(j), x, out, groups);
+    // Padded below and on the right only, unlike the U-Net's.
+    const downsampler = block.at("downsamplers").at(0).at("conv");
+    if (i < channels.length - 1) x = conv2d(downsampler, x, out, { stride: 2, pads: [0, 0, 1, 1] });
+  });
+  x = midBlock(encoder.at("mid_block"), x, vae);
+  x = silu(encoder.at("conv_norm_out"), groupNorm(encoder.at("conv_norm_out"), x, groups, EPSILON));
+  x = conv2d(encoder.at("conv_out"), x, 2 * latentChannels);
+  if (vae.quantConv) x = conv2d(g.at("quant_conv"), x, 2 * latentChannels, { kernel: 1 });
+  graph.output("latent_parameters", x, ["batch", 2 * latentChannels, "height / 8", "width / 8"]);
   return graph.finish();
 }
 

@@ -57,6 +57,11 @@ export class Client {
     return this.#options.endpoint;
   }
 
+  /** Whether an address is the hub's own, and not that of a storage that it leads to. */
+  isHub(url: string): boolean {
+    return new URL(url).origin === this.#origin;
+  }
+
   /** @param signal stops this request; default the client's own */
   patience(signal: AbortSignal | undefined = this.#options.signal): Patience {
     return new Patience(this.#options.retry, signal);
@@ -144,7 +149,7 @@ export class Client {
       if (status === 408 || status === 429 || status >= 500) {
         await response.body?.cancel();
         const why = status === 429 ? "asks for fewer requests (429)" : `has trouble (${status})`;
-        throw new Hiccup(`${url.host} ${why}`, { retryAfter: retryAfter(headers.get("retry-after")) });
+        throw new Hiccup(`${url.host} ${why}`, { retryAfter: retryAfter(headers) });
       }
       return {
         status,
@@ -162,9 +167,8 @@ export class Client {
     headers.set("user-agent", `fewstep/${VERSION}`);
     // Ranges and sizes are of the file's own bytes.
     headers.set("accept-encoding", "identity");
-    headers.delete("authorization");
     const { token } = this.#options;
-    if (token !== undefined && url.origin === this.#origin) headers.set("authorization", `Bearer ${token}`);
+    if (token !== undefined && this.isHub(url.href)) headers.set("authorization", `Bearer ${token}`);
     return headers;
   }
 }
@@ -193,14 +197,13 @@ class Watch {
 
   /** @throws the user's reason to stop, else Hiccup */
   async over<T>(url: URL, wait: () => Promise<T>): Promise<T> {
-    const silence = new Hiccup(`${url.host} sent nothing for ${this.#idle / 1000} s`);
-    const timer = setTimeout(() => this.#late.abort(silence), this.#idle);
+    const timer = setTimeout(() => this.#late.abort(), this.#idle);
     try {
       this.#user?.throwIfAborted();
       return await wait();
     } catch (error) {
       this.#user?.throwIfAborted();
-      if (this.#late.signal.aborted) throw silence;
+      if (this.#late.signal.aborted) throw new Hiccup(`${url.host} sent nothing for ${this.#idle / 1000} s`);
       throw failed(url, error);
     } finally {
       clearTimeout(timer);

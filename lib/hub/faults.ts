@@ -27,6 +27,7 @@ export function refusal(
     ? `the account of your token has no access. Log in at ${page}, accept the model's licence there, and try again.`
     : `its licence must be accepted first. Log in at ${page}, accept it there, and set HF_TOKEN to a token of that account.`;
   if (code === "GatedRepo") return because(gated);
+  if (code === "DisabledRepo") return because(`the hub has closed it. See ${page}.`);
   if (code === "RevisionNotFound") return because(`it has no branch, tag or commit ${JSON.stringify(revision)}.`);
   if (code === "EntryNotFound") {
     return because(`it has no file ${JSON.stringify(file ?? "")}. See ${page}/tree/${revision}.`);

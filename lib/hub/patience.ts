@@ -82,10 +82,17 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
   });
 }
 
-/** Retry-After in milliseconds: seconds, or a date. RFC 9110, 10.2.3. */
-export function retryAfter(value: string | null, now = Date.now()): number | undefined {
-  if (value === null) return undefined;
-  if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
+/**
+ * How long a server asks to wait, in milliseconds: Retry-After, as seconds or as a date (RFC 9110, 10.2.3), or the
+ * seconds until a spent quota begins anew (`RateLimit: "api";r=0;t=55`, as the hub sends it).
+ */
+export function retryAfter(headers: Headers, now = Date.now()): number | undefined {
+  const value = headers.get("retry-after")?.trim();
+  if (value === undefined) {
+    const [, seconds] = /;\s*t=(\d+)/.exec(headers.get("ratelimit") ?? "") ?? [];
+    return seconds === undefined ? undefined : Number(seconds) * 1000;
+  }
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

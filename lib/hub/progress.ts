@@ -6,12 +6,14 @@ export interface PullProgress {
   readonly files: { readonly done: number; readonly total: number };
   /** Of all files; what was in the cache already counts as done. */
   readonly bytes: { readonly done: number; readonly total: number };
-  /** Over the network, in the last seconds. 0 until bytes arrive. */
+  /** Over the network, in the last seconds. 0 for the first second: a rate of an instant says nothing. */
   readonly bytesPerSecond: number;
 }
 
 /** Milliseconds that the rate is taken over: short enough to follow a change, long enough to be read. */
 const WINDOW = 5000;
+/** Milliseconds before a rate is told. */
+const FIRST = 1000;
 /** Milliseconds between two reports within a file: no eye follows more. */
 const PACE = 100;
 
@@ -61,12 +63,12 @@ export class ProgressMeter {
     this.#reported = at;
     this.#arrivals = this.#arrivals.filter((arrival) => arrival.at > at - WINDOW);
     const bytes = this.#arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0);
-    const seconds = Math.min(WINDOW, at - this.#began) / 1000;
+    const span = Math.min(WINDOW, at - this.#began);
     this.#report({
       file: this.#file,
       files: { done: this.#filesDone, total: this.#total.files },
       bytes: { done: this.#bytesDone + have, total: this.#total.bytes },
-      bytesPerSecond: seconds > 0 ? bytes / seconds : 0,
+      bytesPerSecond: span >= FIRST ? bytes / span * 1000 : 0,
     });
   }
 }

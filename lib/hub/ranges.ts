@@ -81,8 +81,7 @@ export class Source {
     const { size } = this.#file;
     const whole = at === 0 && end === size;
     const headers: HeadersInit = whole ? {} : { range: `bytes=${at}-${end - 1}` };
-    const located = this.#located;
-    const answer = await this.#client.ask(located ?? this.#address, { headers }, {
+    const answer = await this.#client.ask(this.#located ?? this.#address, { headers }, {
       reference: this.#reference,
       patience: this.#client.patience(signal),
       signal,
@@ -98,11 +97,12 @@ export class Source {
       return answer;
     }
     await answer.drop();
-    if (located !== undefined && located !== this.#address) {
-      this.#located = undefined;
-      throw new Hiccup(`${new URL(located).host} answered ${answer.status}`);
-    }
     if (answer.status === 416) throw this.#fault(`the server's file has no byte ${at}, the hub lists ${size}`);
+    // Only the hub itself knows who may read what: a storage that refuses has been sent an address that is too old.
+    if (!this.#client.isHub(answer.url)) {
+      this.#located = undefined;
+      throw new Hiccup(`${new URL(answer.url).host} answered ${answer.status}`);
+    }
     throw this.#client.refusal(answer, this.#reference);
   }
 

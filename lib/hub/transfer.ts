@@ -1,8 +1,8 @@
 /**
  * A file from the hub to the cache: into `<blob>.incomplete`, from where it was left, checked, then renamed.
  *
- * Written here, as `@huggingface/hub`'s own download cannot resume, asks for one range at a time, checks neither size
- * nor hash, and takes a file over the cut end of an earlier one.
+ * Written here, as `@huggingface/hub`'s own download into the cache begins anew after each cut, cannot be stopped, and
+ * renames what has come without a look at its size or its hash.
  */
 
 import { createHash, type Hash } from "node:crypto";
@@ -27,7 +27,7 @@ export interface TransferOptions {
 /**
  * Brings a file. The caller holds the lock of its blob.
  *
- * @returns bytes that an earlier pull had left
+ * @returns bytes that an earlier pull had left, and that are used
  * @throws Error, one sentence; the signal's reason. Either way what has arrived stays for the next time, unless it is
  * wrong.
  */
@@ -57,12 +57,13 @@ async function fill(
 ): Promise<{ left: number; digest: string }> {
   const { file } = options;
   using target = await disk(() => Deno.open(incomplete, { create: true, read: true, write: true }));
-  const left = await disk(() => leftBytes(target, file.size));
+  let { size: left } = await disk(() => target.stat());
   let digest = await append(client, target, left, options, disk);
   if (digest !== file.hash.hex && left > 0) {
-    // What an earlier pull left was not this file's beginning: once more, from nothing.
+    // What an earlier pull left was not this file's beginning, or is longer than it: once more, from nothing.
     await disk(() => target.truncate(0));
-    digest = await append(client, target, 0, options, disk);
+    left = 0;
+    digest = await append(client, target, left, options, disk);
   }
   await disk(() => target.sync());
   return { left, digest };
@@ -76,14 +77,6 @@ async function onDisk<T>(what: string, path: string, work: () => Promise<T>): Pr
   } catch (error) {
     throw diskFault(what, path, error);
   }
-}
-
-/** Bytes of an earlier pull; more than the file has are of no use. */
-async function leftBytes(target: Deno.FsFile, size: number): Promise<number> {
-  const { size: left } = await target.stat();
-  if (left <= size) return left;
-  await target.truncate(0);
-  return 0;
 }
 
 /** Hashes what is there, writes and hashes what is missing. Returns the hash of all. */

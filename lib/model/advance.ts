@@ -3,11 +3,11 @@
  * run can be replayed from its outputs, to the same bits, without loading a model.
  */
 
-import { denoised, samplers, type SamplerState } from "../diffusion/mod.ts";
+import { denoised, inSpace, samplers, type SamplerState } from "../diffusion/mod.ts";
 import type { Memory } from "../measure/memory.ts";
 import { batchNoise } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Step, type Timing } from "./step.ts";
+import { Step, type StepFields, type Timing } from "./step.ts";
 
 /** What a step took. */
 export interface Cost {
@@ -56,6 +56,14 @@ export function advance(step: Step, output: Tensor, measure: () => Cost): Step {
     },
     previous: step,
   });
+}
+
+/** The same place in a run under another request. The schedule is kept: the latent stands on it. */
+export function branch(step: Step, changes: Pick<StepFields, "request" | "trajectory" | "conditioning">): Step {
+  const [before, after] = [step.trajectory.sampler, changes.trajectory.sampler];
+  const latent = inSpace(step.latent, samplers[before].space, samplers[after].space, step.sigmaNext);
+  // What one sampler remembers means nothing to another.
+  return step.with({ ...changes, latent, history: before === after ? step.history : [] });
 }
 
 /** @throws RangeError when nothing is left to denoise */

@@ -5,7 +5,7 @@ import {
   guidanceAt,
   guidanceEmbedding,
   guided,
-  inSpace,
+  noised,
   plan,
   samplers,
   type SchedulerConfig,
@@ -13,19 +13,19 @@ import {
   usesGuidance,
 } from "../diffusion/mod.ts";
 import { buildUnet } from "../graph/unet.ts";
-import { buildVaeDecoder } from "../graph/vae.ts";
 import { readMemory } from "../measure/memory.ts";
-import { initialNoise } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { advance, wantUnfinished } from "./advance.ts";
+import { advance, branch, wantUnfinished } from "./advance.ts";
+import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
+import { wantFinite } from "./finite.ts";
 import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
-import { seedsOf } from "./request.ts";
 import type { Request } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
+import { type Draws, drawStart, rowsFor } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
@@ -77,13 +77,6 @@ export interface Generated {
 /** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Latents that hold no picture: what decoding or stepping refuses, rather than drawing black. */
-function wantFinite(tensor: Tensor, what: string): void {
-  const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return;
-  throw new RangeError(`Cannot go on: ${what} holds ${tensor.data[bad]} at index ${bad}.`);
-}
-
 export class Model {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
@@ -92,6 +85,7 @@ export class Model {
   readonly #scheduler: SchedulerConfig;
   readonly #stages: Stages;
   readonly #text: TextEncoders;
+  readonly #autoencoder: Autoencoder;
 
   /** Use `open`. */
   constructor({ checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose }: ModelOptions) {
@@ -99,6 +93,7 @@ export class Model {
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);
+    this.#autoencoder = new Autoencoder(checkpoint.vae, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = onClose;
     const { lowering } = runtime;
@@ -112,7 +107,7 @@ export class Model {
 
   /** Pixels a latent's cell stands for: 8 in SDXL. */
   get pixelsPerLatent(): number {
-    return 2 ** (this.checkpoint.vae.architecture.blockOutChannels.length - 1);
+    return this.#autoencoder.pixelsPerLatent;
   }
 
   /** The picture size that the model was made for, in pixels. */
@@ -122,7 +117,8 @@ export class Model {
   }
 
   /**
-   * Pure noise, and everything that the run needs. The text encoders run; the U-Net does not.
+   * Pure noise, or the request's image with noise on it, and everything that the run needs. The text encoders run; the
+   * U-Net does not.
    *
    * @throws RangeError when the recipe's guards or the size refuse; the reason of `signal` when it was aborted
    */
@@ -130,20 +126,24 @@ export class Model {
     signal?.throwIfAborted();
     const started = performance.now();
     const trajectory = plan(request, this.#scheduler);
-    const seeds = seedsOf(request);
-    const latentShape = this.#latentShape(request);
-    const drawn = initialNoise(seeds, latentShape, { device: request.rng });
-    const noise = request.noise ? wantNoise(request.noise, drawn.noise.shape) : drawn.noise;
-    const conditioning = await this.#condition(request, trajectory, seeds.length);
+    const draws = drawStart(request, this.#latentShape(request));
+    const { noise, generators } = draws;
+    const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
+      await this.#imageLatent(request.image, draws),
+      noise,
+      samplers[trajectory.sampler].space,
+      trajectory.schedule,
+    );
+    const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
     signal?.throwIfAborted();
     return new Step({
       index: 0,
-      latent: noise.times(trajectory.schedule.initNoiseSigma),
+      latent,
       noise,
       request,
       trajectory,
       conditioning,
-      generators: drawn.generators,
+      generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started },
       memory: readMemory(),
@@ -180,7 +180,7 @@ export class Model {
   async resume(record: RunRecord, { index }: { readonly index?: number } = {}): Promise<Step> {
     const conditionOf = (request: Request, trajectory: Trajectory): Promise<Conditioning> =>
       request === record.request
-        ? Promise.resolve(recordedConditioning(record, request.size ?? this.defaultSize))
+        ? Promise.resolve(recordedConditioning(record, this.#sizeOf(request)))
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
@@ -203,22 +203,25 @@ export class Model {
    *
    * @returns `[batch, 3, height, width]` in 0..1
    */
-  async decode(latent: Step | Tensor): Promise<Tensor> {
-    const tensor = latent instanceof Step ? latent.latent : latent;
-    const { vae } = this.checkpoint;
-    const channels = vae.architecture.latentChannels;
-    if (tensor.shape.length !== 4 || tensor.shape[1] !== channels) {
-      throw new RangeError(
-        `Cannot decode ${formatShape(tensor.shape)}: wanted latents [batch, ${channels}, height/8, width/8].`,
-      );
-    }
-    wantFinite(tensor, "the latent");
-    const build = () => buildVaeDecoder(vae.architecture, vae.weights, this.runtime);
-    const outputs = await this.#stages.use("vae", build, (session) => session.run({ latent_sample: tensor }));
-    const sample = outputs.get("sample");
-    if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
-    wantFinite(sample, "the VAE's output");
-    return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
+  decode(latent: Step | Tensor): Promise<Tensor> {
+    return this.#autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+  }
+
+  /**
+   * A picture as a latent, by the VAE.
+   *
+   * @param picture `[batch, 3, height, width]` in 0..1
+   * @param noise unit normal, `[batch, 4, height/8, width/8]`, to sample the encoder's distribution with. Default: its mean
+   * @returns `[batch, 4, height/8, width/8]`, in the scale that samplers work in
+   */
+  encode(picture: Tensor, noise?: Tensor): Promise<Tensor> {
+    return this.#autoencoder.encode(picture, noise);
+  }
+
+  /** The clean latents that a run from an image starts from, one a picture of the batch. */
+  async #imageLatent(image: Tensor, { encoding, noise }: Draws): Promise<Tensor> {
+    const rows = rowsFor(image, noise.shape[0]);
+    return encoding === undefined ? rows : await this.encode(rows, encoding);
   }
 
   /** From request to picture in one call. */
@@ -303,15 +306,11 @@ export class Model {
     const trajectory = { ...plan(request, this.#scheduler), schedule: step.trajectory.schedule };
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
-    const [from, to] = [step.trajectory.sampler, trajectory.sampler].map((name) => samplers[name].space);
-    const latent = inSpace(step.latent, from, to, step.sigmaNext);
-    // What one sampler remembers means nothing to another.
-    const history = step.trajectory.sampler === trajectory.sampler ? step.history : [];
-    return step.with({ request, trajectory, conditioning, latent, history });
+    return branch(step, { request, trajectory, conditioning });
   }
 
   async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
-    const size = request.size ?? this.defaultSize;
+    const size = this.#sizeOf(request);
     const { prompt, negative } = request;
     const strengths = this.#loras.strengths(request.loraStrengths);
     const embeds = this.checkpoint.unet.architecture.timeCondDim !== undefined;
@@ -325,9 +324,31 @@ export class Model {
     return Conditioning.ofTexts(batch, size, positive, zeros ? this.#text.zeros : encoded);
   }
 
+  /** The request's size, its image's, or the model's own. @throws RangeError when image and size disagree */
+  #sizeOf({ size, image }: Request): Size {
+    if (image === undefined) return size ?? this.defaultSize;
+    const [, channels, rows, columns] = image.shape;
+    const { imageChannels, latentChannels } = this.checkpoint.vae.architecture;
+    if (image.shape.length !== 4 || (channels !== imageChannels && channels !== latentChannels)) {
+      throw new RangeError(
+        `Cannot begin from ${formatShape(image.shape)}: wanted is a picture [batch, ${imageChannels}, height, width] ` +
+          `or a latent [batch, ${latentChannels}, height/8, width/8].`,
+      );
+    }
+    const unit = channels === latentChannels ? this.pixelsPerLatent : 1;
+    const own = { width: columns * unit, height: rows * unit };
+    if (size && (size.width !== own.width || size.height !== own.height)) {
+      throw new RangeError(
+        `Cannot begin from an image of ${own.width}x${own.height} for a picture of ${size.width}x${size.height}: ` +
+          `leave the size out, or scale the image first.`,
+      );
+    }
+    return own;
+  }
+
   /** `[4, height/8, width/8]` */
   #latentShape(request: Request): Shape {
-    const { width, height } = request.size ?? this.defaultSize;
+    const { width, height } = this.#sizeOf(request);
     const unit = this.pixelsPerLatent;
     for (const [side, pixels] of [["width", width], ["height", height]] as const) {
       if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {
@@ -338,12 +359,4 @@ export class Model {
     }
     return [this.checkpoint.unet.architecture.inChannels, height / unit, width / unit];
   }
-}
-
-function wantNoise(noise: Tensor, shape: Shape): Tensor {
-  if (formatShape(noise.shape) === formatShape(shape)) return noise;
-  throw new RangeError(
-    `Cannot begin from noise ${formatShape(noise.shape)}: this request needs ${formatShape(shape)} ` +
-      `(one row a seed; height and width are an eighth of the picture's).`,
-  );
 }

@@ -92,6 +92,7 @@ export async function saveRecord(path: string, { model, step, image }: SaveRecor
     ["denoised", stack(taken.map(({ denoised }) => denoised))],
     ["prediction", stack(taken.map(({ prediction }) => prediction))],
     ["image", image],
+    ["init_image", step.request.image],
   ]);
   const present = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) if (tensor) present.set(name, tensor);
@@ -164,9 +165,10 @@ export async function openRecord(path: string): Promise<RunRecord> {
   const maybe = async (name: string): Promise<Tensor | undefined> =>
     file.tensors.has(name) ? await read(name) : undefined;
   const noise = await read("noise");
+  const given = { noise, image: await maybe("init_image") };
   const record: RunRecord = {
-    request: parseRequest(metadata.request, noise),
-    earlier: metadata.earlier.map(({ until, request }) => ({ until, request: parseRequest(request, noise) })),
+    request: parseRequest(metadata.request, given),
+    earlier: metadata.earlier.map(({ until, request }) => ({ until, request: parseRequest(request, given) })),
     recipe: metadata.recipe,
     digests: metadata.digests,
     timing: metadata.timing,

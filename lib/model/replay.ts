@@ -1,12 +1,12 @@
 /** A recorded run, taken again without the network: the record's outputs drive the sampler. */
 
 import type { Trajectory } from "../diffusion/mod.ts";
-import { initialNoise } from "../tensor/random/mod.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { advance } from "./advance.ts";
+import { advance, branch } from "./advance.ts";
 import { Conditioning, type Size } from "./conditioning.ts";
 import type { RunRecord } from "./record.ts";
-import { type Request, seedsOf } from "./request.ts";
+import type { Request } from "./request.ts";
+import { drawStart } from "./start.ts";
 import { Step } from "./step.ts";
 
 /** How far a replayed latent may be from the recorded one, relative L2: a record of the kit's own is bit-equal. */
@@ -33,13 +33,12 @@ export async function replay(record: RunRecord, { index, planOf, conditionOf }: 
     return { request, trajectory, conditioning: await conditionOf(request, trajectory) };
   };
   const first = await under(requestAt(0));
-  const { rng } = first.request;
   let step = new Step({
     ...first,
     index: 0,
     latent: record.latents.at(0),
     noise: record.noise,
-    generators: initialNoise(seedsOf(first.request), record.noise.shape.slice(1), { device: rng }).generators,
+    generators: drawStart(first.request, record.noise.shape.slice(1)).generators,
     history: [],
     timing: { unet: 0, step: record.timing.begin },
     memory: { resident: 0, peak: 0 },
@@ -48,9 +47,9 @@ export async function replay(record: RunRecord, { index, planOf, conditionOf }: 
     const timing = { unet: record.timing.unet[i], step: record.timing.steps[i] };
     const memory = { resident: record.memory.resident[i], peak: record.memory.peak[i] };
     step = advance(step, record.prediction.at(i), () => ({ timing, memory }));
-    wantEqual(step.latent, record.latents.at(i + 1), i + 1);
     const request = requestAt(i + 1);
-    if (request !== step.request) step = step.with(await under(request));
+    if (request !== step.request) step = branch(step, await under(request));
+    wantEqual(step.latent, record.latents.at(i + 1), i + 1);
   }
   return step;
 }

@@ -4,7 +4,7 @@ import type { PlanOptions } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Recipe, sampler, schedule and guidance are `PlanOptions`; a field given here overrides the recipe where it allows. */
-export interface Request extends Omit<PlanOptions, "strength"> {
+export interface Request extends PlanOptions {
   /** The text to draw. An empty prompt is allowed: it asks for a picture of anything. */
   readonly prompt: string;
   /**
@@ -18,9 +18,14 @@ export interface Request extends Omit<PlanOptions, "strength"> {
   readonly rng?: "cpu" | "cuda";
   /** Unit normal noise `[batch, 4, height/8, width/8]`, used in place of the seed. */
   readonly noise?: Tensor;
+  /**
+   * A picture to begin from in place of pure noise, `[1 or batch, 3, height, width]` in 0..1, or its latent
+   * `[1 or batch, 4, height/8, width/8]`. `strength` says how much of the schedule is left to it.
+   */
+  readonly image?: Tensor;
   /** One a LoRA of the model, in the order in which it was opened with them. Default: the strengths given then. */
   readonly loraStrengths?: readonly number[];
-  /** Picture size in pixels, each a multiple of 8. Default: what the model was made for. */
+  /** Picture size in pixels, each a multiple of 8. Default: the image's, or what the model was made for. */
   readonly size?: { readonly width: number; readonly height: number };
 }
 

@@ -13,6 +13,9 @@ export const requestSchema = v.looseObject({
   rng: v.optional(v.picklist(["cpu", "cuda"])),
   /** Whether the noise was given, and not drawn from the seeds. */
   noise: v.optional(v.boolean(), false),
+  /** Whether the run began from a picture or latent, which stands in the record as `init_image`. */
+  image: v.optional(v.boolean(), false),
+  strength: v.optional(v.number()),
   recipe: v.optional(v.string()),
   sampler: v.optional(v.picklist(SAMPLER_NAMES)),
   spacing: v.optional(v.picklist(SPACINGS)),
@@ -31,18 +34,27 @@ export const requestSchema = v.looseObject({
 });
 
 export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
-  const { timesteps, sigmas, loraStrengths, noise } = request;
+  const { timesteps, sigmas, loraStrengths, noise, image } = request;
   return {
     ...request,
     seed: seedsOf(request).map(String),
     noise: noise !== undefined,
+    image: image !== undefined,
     timesteps: timesteps && [...timesteps],
     sigmas: sigmas && [...sigmas],
     loraStrengths: loraStrengths && [...loraStrengths],
   };
 }
 
-/** The other way round. `noise` is used where the request says that it was given. */
-export function parseRequest(json: v.InferOutput<typeof requestSchema>, noise: Tensor): Request {
-  return { ...json, seed: json.seed.map(BigInt), noise: json.noise ? noise : undefined };
+/** The other way round. `noise` and `image` are used where the request says that they were given. */
+export function parseRequest(
+  json: v.InferOutput<typeof requestSchema>,
+  { noise, image }: { readonly noise: Tensor; readonly image: Tensor | undefined },
+): Request {
+  return {
+    ...json,
+    seed: json.seed.map(BigInt),
+    noise: json.noise ? noise : undefined,
+    image: json.image ? image : undefined,
+  };
 }

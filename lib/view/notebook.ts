@@ -61,7 +61,6 @@ export async function display(
   bundle: Bundle,
   { metadata = {}, id, update = false, more = false }: DisplayOptions = {},
 ): Promise<void> {
-  if (kernel === undefined) throw new RangeError("Cannot display: this is no notebook. Print or save instead.");
   const size = Object.values(bundle).reduce((sum, data) => sum + data.length, 0);
   if (size > outputLimit) {
     throw new RangeError(
@@ -69,6 +68,7 @@ export async function display(
         `Save it to a file, or show fewer or smaller pictures.`,
     );
   }
+  if (kernel === undefined) throw new RangeError("Cannot display: this is no notebook. Print or save instead.");
   await kernel.broadcast(update ? "update_display_data" : "display_data", {
     data: bundle,
     metadata,
@@ -78,6 +78,8 @@ export async function display(
 }
 
 let current = new AbortController();
+/** Whether a run listens to `current`. */
+let asked = false;
 
 /**
  * A signal that the notebook's Stop button, or Ctrl+C in a script, aborts. Ask for it anew for each run: a stop
@@ -85,6 +87,7 @@ let current = new AbortController();
  */
 export function stopSignal(): AbortSignal {
   if (current.signal.aborted) current = new AbortController();
+  asked = true;
   return current.signal;
 }
 
@@ -94,6 +97,13 @@ export function stopSignal(): AbortSignal {
  */
 function catchStop(): void {
   const stop = () => {
+    if (!asked) {
+      console.error(
+        "Stop was heard, but nothing that runs listens: give runs { signal: stopSignal() }, or restart the kernel.",
+      );
+      return;
+    }
+    asked = false;
     const reason = new DOMException(
       "Stopped between two steps. What was reached is kept: go on with model.next(step).",
       "AbortError",

@@ -1,8 +1,10 @@
 /** `await show(x)`: the one way to look at something, in a notebook and in a terminal. */
 
+import { isInspection } from "../model/inspect/inspection.ts";
 import { Step } from "../model/step.ts";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
 import { Figure } from "./figure.ts";
+import { inspectionHtml, inspectionText } from "./inspection.ts";
 import { isLatent, isPicture, type LookOptions } from "./items.ts";
 import { type Bundle, display, inNotebook } from "./notebook.ts";
 import { loadSharp } from "./picture.ts";
@@ -20,6 +22,7 @@ const pictureLimit = 1_000_000;
  * - a `Step`: x_t and x0 as pictures, its place on the schedule, milliseconds and memory;
  * - a picture `[batch, 3, H, W]` in 0..1, or a latent `[batch, 4, h, w]`;
  * - a `Figure`, as `strip` and `grid` make it;
+ * - what `inspect` found, as tables;
  * - a list of flat objects, as a table; any other value, as `console.log` prints it.
  *
  * In a notebook a cell shows what is awaited here, never its last expression. Elsewhere a line of text is printed.
@@ -30,6 +33,9 @@ export async function show(value: unknown, options: LookOptions = {}): Promise<v
   const figure = asFigure(value, options);
   if (figure !== undefined) return await showFigure(figure);
   if (isTable(value)) return await display({ "text/html": tableHtml(value), "text/plain": tableText(value) });
+  if (isInspection(value)) {
+    return await display({ "text/html": inspectionHtml(value), "text/plain": inspectionText(value) });
+  }
   await display({ "text/plain": plain(value) });
 }
 
@@ -89,6 +95,7 @@ async function inWords(value: unknown): Promise<string> {
     }
     return `${isLatent(value) ? "latent" : "tensor"} ${formatShape(value.shape)}`;
   }
+  if (isInspection(value)) return inspectionText(value);
   return isTable(value) ? tableText(value) : plain(value);
 }
 

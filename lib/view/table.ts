@@ -3,6 +3,11 @@
 export type TableCell = string | number | boolean | bigint | null | undefined;
 export type TableRow = Readonly<Record<string, TableCell>>;
 
+export interface TableOptions {
+  /** "grouped": 2,567,463,684. Default "plain", as seeds and ids are written. */
+  readonly digits?: "plain" | "grouped";
+}
+
 /** Whether a value is a list of flat objects, which reads best as a table. */
 export function isTable(value: unknown): value is readonly TableRow[] {
   return Array.isArray(value) && value.length > 0 &&
@@ -18,15 +23,16 @@ function columnsOf(rows: readonly TableRow[]): string[] {
 }
 
 /** Numbers with up to four significant decimals; nothing for a missing value. */
-export function formatCell(value: TableCell): string {
+export function formatCell(value: TableCell, { digits = "plain" }: TableOptions = {}): string {
   if (value === null || value === undefined) return "";
+  if (digits === "grouped" && isNumber(value)) return value.toLocaleString("en");
   if (typeof value !== "number" || Number.isInteger(value) || !Number.isFinite(value)) return String(value);
   const magnitude = Math.abs(value);
   if (magnitude !== 0 && (magnitude < 1e-3 || magnitude >= 1e7)) return value.toExponential(2);
   return String(Number(value.toPrecision(Math.max(4, Math.ceil(Math.log10(magnitude + 1))))));
 }
 
-const isNumber = (value: TableCell) => typeof value === "number" || typeof value === "bigint";
+const isNumber = (value: TableCell): value is number | bigint => typeof value === "number" || typeof value === "bigint";
 
 const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
@@ -34,22 +40,22 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (letter) => escapes[letter]);
 }
 
-export function tableHtml(rows: readonly TableRow[]): string {
+export function tableHtml(rows: readonly TableRow[], options?: TableOptions): string {
   const columns = columnsOf(rows);
   const head = columns.map((name) => `<th style="text-align:left">${escapeHtml(name)}</th>`).join("");
   const body = rows.map((row) => {
     const cells = columns.map((name) => {
       const align = isNumber(row[name]) ? "right" : "left";
-      return `<td style="text-align:${align}">${escapeHtml(formatCell(row[name]))}</td>`;
+      return `<td style="text-align:${align}">${escapeHtml(formatCell(row[name], options))}</td>`;
     });
     return `<tr>${cells.join("")}</tr>`;
   });
   return `<table><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table>`;
 }
 
-export function tableText(rows: readonly TableRow[]): string {
+export function tableText(rows: readonly TableRow[], options?: TableOptions): string {
   const columns = columnsOf(rows);
-  const cells = rows.map((row) => columns.map((name) => formatCell(row[name])));
+  const cells = rows.map((row) => columns.map((name) => formatCell(row[name], options)));
   const widths = columns.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column].length)));
   const numeric = columns.map((name) => rows.every((row) => row[name] === undefined || isNumber(row[name])));
   const line = (row: readonly string[]) =>

@@ -47,6 +47,7 @@ export interface VaeArchitecture {
   readonly groups: number;
   readonly midAttention: boolean;
   readonly postQuantConv: boolean;
+  readonly quantConv: boolean;
   /** Latents are multiplied by this after encoding and divided by it before decoding. */
   readonly scalingFactor: number;
 }

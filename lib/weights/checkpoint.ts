@@ -58,6 +58,18 @@ export interface Contents {
   readonly ignored: readonly string[];
 }
 
+export type PartName = "unet" | "vae" | "text_encoder" | "text_encoder_2";
+
+/** A part that is there and cannot be told: what is wrong, and its tensors where they could be read. */
+export interface Fault {
+  readonly part: PartName;
+  readonly error: unknown;
+  readonly weights?: Weights;
+}
+
+/** Told of each part that has to be left out. Without it the first fault is thrown. */
+export type OnFault = (fault: Fault) => void;
+
 /** Contents that are enough to draw a picture. */
 export type Checkpoint =
   & Contents

@@ -144,6 +144,7 @@ const vaeConfig = v.looseObject({
   norm_num_groups: v.optional(count, 32),
   mid_block_add_attention: v.optional(v.boolean(), true),
   use_post_quant_conv: v.optional(v.boolean(), true),
+  use_quant_conv: v.optional(v.boolean(), true),
   scaling_factor: v.optional(v.number(), 0.18215),
   shift_factor: v.nullish(v.null()),
   latents_mean: v.nullish(v.null()),
@@ -162,6 +163,7 @@ export async function readVaeConfig(path: string): Promise<VaeArchitecture> {
     groups: config.norm_num_groups,
     midAttention: config.mid_block_add_attention,
     postQuantConv: config.use_post_quant_conv,
+    quantConv: config.use_quant_conv,
     scalingFactor: config.scaling_factor,
   };
 }

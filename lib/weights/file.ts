@@ -5,10 +5,18 @@
  */
 
 import { resolve } from "node:path";
-import { type Contents, type Layout, type Markers, NO_MARKERS } from "./checkpoint.ts";
+import {
+  type Contents,
+  type Layout,
+  type Markers,
+  NO_MARKERS,
+  type OnFault,
+  type Part,
+  type PartName,
+} from "./checkpoint.ts";
 import { inferClipText, inferUnet, inferVae } from "./infer.ts";
 import { openClip, transformersClip } from "./keys/clip.ts";
-import type { Rules } from "./keys/rules.ts";
+import { holds, type Rules } from "./keys/rules.ts";
 import { isLdmUnet, ldmUnet } from "./keys/unet.ts";
 import { isLdmVae, ldmVae, oldDiffusersVae } from "./keys/vae.ts";
 import { openSafetensors } from "./safetensors.ts";
@@ -20,9 +28,7 @@ const PREFIXES = {
   vae: ["first_stage_model.", "vae."],
   text_encoder: ["conditioner.embedders.0.transformer.", "text_encoder."],
   text_encoder_2: ["conditioner.embedders.1.model.", "text_encoder_2."],
-} as const;
-
-type PartName = keyof typeof PREFIXES;
+} as const satisfies Record<PartName, readonly string[]>;
 
 /** Averaged copies of the weights, and the training's own bookkeeping: known, and not needed. */
 const IGNORED: readonly RegExp[] = [
@@ -44,9 +50,10 @@ interface Found {
 /**
  * Opens a single file and says what it holds.
  *
+ * @param onFault told of a part whose architecture cannot be told, which is then left out
  * @throws an error whose message is one sentence when it is no part of SDXL
  */
-export async function openFile(path: string): Promise<Contents> {
+export async function openFile(path: string, onFault?: OnFault): Promise<Contents> {
   const real = await Deno.realPath(path).catch(() => resolve(path));
   const file = await openSafetensors(real);
   const sources = sourcesOf([file]);
@@ -61,13 +68,24 @@ export async function openFile(path: string): Promise<Contents> {
   const known = new Set(Object.values(parts).flatMap(({ sources }) => sources.map(({ entry }) => entry.name)));
   const rest = sources.map(({ name }) => name).filter((name) => !known.has(name) && !MARKERS.includes(name));
 
-  const textEncoder2 = parts.text_encoder_2 && clip("text_encoder_2", parts.text_encoder_2);
+  const told = <A>(weights: Weights, part: PartName, infer: (weights: Weights) => A): Part<A> | undefined => {
+    try {
+      return { weights, architecture: infer(weights), told: "by shapes" };
+    } catch (error) {
+      if (onFault === undefined) throw error;
+      onFault({ part, error, weights });
+    }
+  };
+  const textEncoder2 = parts.text_encoder_2 &&
+    told(clip("text_encoder_2", parts.text_encoder_2), "text_encoder_2", (weights) => inferClipText(weights, "second"));
+  const pooledDim = textEncoder2?.architecture.projectionDim;
   return {
     path: real,
     layout: layoutOf(parts, whole !== undefined),
-    unet: parts.unet && unet(parts.unet, textEncoder2?.architecture.projectionDim),
-    vae: parts.vae && vae(parts.vae),
-    textEncoder: parts.text_encoder && clip("text_encoder", parts.text_encoder),
+    unet: parts.unet && told(unet(parts.unet), "unet", (weights) => inferUnet(weights, pooledDim)),
+    vae: parts.vae && told(vae(parts.vae), "vae", inferVae),
+    textEncoder: parts.text_encoder &&
+      told(clip("text_encoder", parts.text_encoder), "text_encoder", (weights) => inferClipText(weights, "first")),
     textEncoder2,
     markers,
     forceZerosForEmptyPrompt: true, // SDXL's own model_index.json
@@ -95,8 +113,8 @@ function wholeCheckpoint(sources: readonly Source[]): Parts | undefined {
 /** Which network a file without prefixes is. */
 function oneNetwork(path: string, sources: readonly Source[]): "unet" | "vae" {
   const names = namesOf(sources);
-  if (isLdmUnet(names) || names.has("down_blocks.0.resnets.0.conv1.weight")) return "unet";
-  if (names.has("decoder.conv_in.weight")) return "vae";
+  if (isLdmUnet(names) || holds(names, "down_blocks.")) return "unet";
+  if (holds(names, "decoder.")) return "vae";
   const some = sources.slice(0, 3).map(({ name }) => `"${name}"`).join(", ");
   throw new RangeError(
     `Cannot open ${path}: it holds no network of SDXL. Wanted are a checkpoint, a U-Net or a VAE, under the original ` +
@@ -118,27 +136,20 @@ function namesOf(sources: readonly Source[]): ReadonlySet<string> {
   return new Set(sources.map(({ name }) => name));
 }
 
-function unet({ sources }: Found, pooledDim: number | undefined): NonNullable<Contents["unet"]> {
+function unet({ sources }: Found): Weights {
   const names = namesOf(sources);
-  const weights = new Weights("unet", sources, isLdmUnet(names) ? ldmUnet(names) : []);
-  return { weights, architecture: inferUnet(weights, pooledDim), told: "by shapes" };
+  return new Weights("unet", sources, isLdmUnet(names) ? ldmUnet(names) : []);
 }
 
-function vae({ sources }: Found): NonNullable<Contents["vae"]> {
+function vae({ sources }: Found): Weights {
   const names = namesOf(sources);
-  const weights = new Weights("vae", sources, isLdmVae(names) ? ldmVae(names) : oldDiffusersVae);
-  return { weights, architecture: inferVae(weights), told: "by shapes" };
+  return new Weights("vae", sources, isLdmVae(names) ? ldmVae(names) : oldDiffusersVae);
 }
 
-function clip(part: "text_encoder" | "text_encoder_2", { sources }: Found): NonNullable<Contents["textEncoder"]> {
+function clip(part: PartName, { sources }: Found): Weights {
   const original = sources.some(({ name }) => name.startsWith("transformer.resblocks."));
   const rules: Rules = original ? openClip : transformersClip;
-  const weights = new Weights(part, sources, rules);
-  return {
-    weights,
-    architecture: inferClipText(weights, part === "text_encoder" ? "first" : "second"),
-    told: "by shapes",
-  };
+  return new Weights(part, sources, rules);
 }
 
 function markersOf(path: string, sources: readonly Source[]): Markers {

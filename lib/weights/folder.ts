@@ -7,7 +7,7 @@
 
 import { basename, join, resolve } from "node:path";
 import * as v from "valibot";
-import { type Contents, NO_MARKERS } from "./checkpoint.ts";
+import { type Contents, NO_MARKERS, type OnFault, type PartName } from "./checkpoint.ts";
 import { readClipTextConfig, readConfig, readUnetConfig, readVaeConfig } from "./config.ts";
 import { kindOf } from "./files.ts";
 import { transformersClip } from "./keys/clip.ts";
@@ -24,15 +24,23 @@ const modelIndex = v.looseObject({
 /**
  * Opens a diffusers folder of SDXL. Parts that have no folder are left out: a U-Net-only repository is one too.
  *
+ * @param onFault told of a part that cannot be opened, which is then left out
  * @throws an error whose message is one sentence: what is wrong, what was looked for.
  */
-export async function openFolder(path: string): Promise<Contents> {
+export async function openFolder(path: string, onFault?: OnFault): Promise<Contents> {
   const folder = resolve(path);
   const index = await readIndex(path, folder);
   const at = (...names: string[]) => join(folder, ...names);
   const has = async (part: string) => await kindOf(at(part)) === "folder";
-  const optional = async <T>(part: string, open: (part: string) => Promise<T>) =>
-    await has(part) ? await open(part) : undefined;
+  const optional = async <T>(part: PartName, open: (part: string) => Promise<T>): Promise<T | undefined> => {
+    if (!await has(part)) return undefined;
+    try {
+      return await open(part);
+    } catch (error) {
+      if (onFault === undefined) throw error;
+      onFault({ part, error });
+    }
+  };
   const clip = (projected: boolean) => async (part: string) => ({
     architecture: await readClipTextConfig(at(part, "config.json"), projected),
     weights: await weightsOf(folder, part, "model", transformersClip),

@@ -7,6 +7,7 @@
 
 import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
 import { formatShape, type Shape } from "../tensor/tensor.ts";
+import { holds } from "./keys/rules.ts";
 import type { Weights } from "./weights.ts";
 
 /** In SDXL and in CLIP. */
@@ -31,11 +32,19 @@ function wanted(weights: Weights, key: string, rank: number): Shape {
   return shape;
 }
 
-/** How many of `prefix0.…`, `prefix1.…` there are, told by one key that each must have. */
-function countOf(weights: Weights, key: (i: number) => string): number {
+/** How many of `prefix.0.…`, `prefix.1.…` there are. One that lacks a tensor counts: the graph will miss it by name. */
+function countOf(weights: Weights, prefix: string): number {
+  const keys = weights.refs.map(({ key }) => key).filter((key) => key.startsWith(`${prefix}.`));
   let count = 0;
-  while (weights.has(key(count))) count++;
+  while (holds(keys, `${prefix}.${count}.`)) count++;
   return count;
+}
+
+/** The output channels of a block, by the first of its tensors that tells them. */
+function channelsOf(weights: Weights, block: string): number {
+  const tellers = ["conv1.bias", "conv2.bias", "norm2.weight", "time_emb_proj.bias"];
+  const key = tellers.map((name) => `${block}.resnets.0.${name}`).find((key) => weights.has(key));
+  return wanted(weights, key ?? `${block}.resnets.0.${tellers[0]}`, 1)[0];
 }
 
 function headsOf(weights: Weights, channels: number): number {
@@ -49,8 +58,8 @@ function headsOf(weights: Weights, channels: number): number {
 /** @param pooledDim width of the pooled text, from the encoder that belongs to it; SDXL's where there is none */
 export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitecture {
   const block = (prefix: string): UnetBlock => {
-    const resnets = countOf(weights, (i) => `${prefix}.resnets.${i}.conv1.weight`);
-    const [channels] = wanted(weights, `${prefix}.resnets.0.conv1.weight`, 4);
+    const resnets = countOf(weights, `${prefix}.resnets`);
+    const channels = channelsOf(weights, prefix);
     const transformers = Array.from({ length: resnets }, (_, i) => depthOf(weights, `${prefix}.attentions.${i}`));
     const attends = transformers.some((depth) => depth > 0);
     return {
@@ -62,7 +71,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     };
   };
   const blocks = (side: "down" | "up") => {
-    const count = countOf(weights, (i) => `${side}_blocks.${i}.resnets.0.conv1.weight`);
+    const count = countOf(weights, `${side}_blocks`);
     return Array.from({ length: count }, (_, i) => block(`${side}_blocks.${i}`));
   };
   const [, inChannels] = wanted(weights, "conv_in.weight", 4);
@@ -98,13 +107,13 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
 
 /** The depth of a transformer, 0 where there is none. */
 function depthOf(weights: Weights, prefix: string): number {
-  return countOf(weights, (i) => `${prefix}.transformer_blocks.${i}.attn1.to_q.weight`);
+  return countOf(weights, `${prefix}.transformer_blocks`);
 }
 
 function inferMiddle(weights: Weights): UnetArchitecture["mid"] {
-  const resnets = countOf(weights, (i) => `mid_block.resnets.${i}.conv1.weight`);
+  const resnets = countOf(weights, "mid_block.resnets");
   if (resnets === 0) return undefined;
-  const [channels] = wanted(weights, "mid_block.resnets.0.conv1.weight", 4);
+  const channels = channelsOf(weights, "mid_block");
   const transformers = Array.from({ length: resnets - 1 }, (_, i) => depthOf(weights, `mid_block.attentions.${i}`));
   return { transformers, heads: transformers.length > 0 ? headsOf(weights, channels) : 1 };
 }
@@ -113,10 +122,10 @@ function inferMiddle(weights: Weights): UnetArchitecture["mid"] {
 const SDXL_SCALING_FACTOR = 0.13025;
 
 export function inferVae(weights: Weights): VaeArchitecture {
-  const count = countOf(weights, (i) => `decoder.up_blocks.${i}.resnets.0.conv1.weight`);
+  const count = countOf(weights, "decoder.up_blocks");
   const upwards = Array.from(
     { length: count },
-    (_, i) => wanted(weights, `decoder.up_blocks.${i}.resnets.0.conv1.weight`, 4)[0],
+    (_, i) => channelsOf(weights, `decoder.up_blocks.${i}`),
   );
   const [, latentChannels] = wanted(weights, "decoder.conv_in.weight", 4);
   const [imageChannels] = wanted(weights, "decoder.conv_out.weight", 4);
@@ -124,10 +133,11 @@ export function inferVae(weights: Weights): VaeArchitecture {
     latentChannels,
     imageChannels,
     blockOutChannels: upwards.toReversed(),
-    layersPerBlock: countOf(weights, (i) => `decoder.up_blocks.0.resnets.${i}.conv1.weight`) - 1,
+    layersPerBlock: countOf(weights, "decoder.up_blocks.0.resnets") - 1,
     groups: GROUPS,
-    midAttention: weights.has("decoder.mid_block.attentions.0.to_q.weight"),
-    postQuantConv: weights.has("post_quant_conv.weight"),
+    midAttention: countOf(weights, "decoder.mid_block.attentions") > 0,
+    postQuantConv: weights.has("post_quant_conv.weight") || weights.has("post_quant_conv.bias"),
+    quantConv: weights.has("quant_conv.weight") || weights.has("quant_conv.bias"),
     scalingFactor: SDXL_SCALING_FACTOR,
   };
 }
@@ -140,7 +150,7 @@ export function inferClipText(weights: Weights, which: "first" | "second"): Clip
   return {
     hiddenSize,
     intermediateSize,
-    layers: countOf(weights, (i) => `text_model.encoder.layers.${i}.mlp.fc1.weight`),
+    layers: countOf(weights, "text_model.encoder.layers"),
     heads: headsOf(weights, hiddenSize),
     activation: which === "first" ? "quick_gelu" : "gelu",
     vocabularySize,

@@ -45,7 +45,7 @@ export interface Lora {
 const MAX_UNMATCHED_SHARE = 0.02;
 
 /** What a tensor is to its module. Endings are tried in order. */
-const ROLES: readonly (readonly [RegExp, "down" | "up" | "alpha"])[] = [
+export const ROLES: readonly (readonly [RegExp, "down" | "up" | "alpha"])[] = [
   [/\.lora_down\.weight$/, "down"],
   [/\.lora_up\.weight$/, "up"],
   [/\.lora_A(?:\.[\w-]+)?\.weight$/, "down"],
@@ -60,7 +60,7 @@ const ROLES: readonly (readonly [RegExp, "down" | "up" | "alpha"])[] = [
 ];
 
 /** Kinds of adapters that are not low-rank products, by what their tensors end in. */
-const OTHER_KINDS: readonly (readonly [RegExp, string])[] = [
+export const OTHER_KINDS: readonly (readonly [RegExp, string])[] = [
   [/\.(dora_scale|lora_magnitude_vector(\.\w+)?(\.weight)?)$/, "DoRA (a magnitude beside the direction)"],
   [/\.hada_w[12]_[ab]$/, "LoHa (a Hadamard product)"],
   [/\.lokr_w[12](_[ab])?$/, "LoKr (a Kronecker product)"],
@@ -151,7 +151,7 @@ function findModules(path: string, file: SafetensorsFile): ReadonlyMap<string, F
 }
 
 /** Names without a known beginning are the U-Net's, as in diffusers' oldest files. */
-function partOf(name: string): readonly [LoraPart, string] {
+export function partOf(name: string): readonly [LoraPart, string] {
   for (const [pattern, part] of PREFIXES) if (pattern.test(name)) return [part, name.replace(pattern, "")];
   return ["unet", name];
 }

@@ -3,7 +3,7 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "./architecture.ts";
-import type { Checkpoint, Contents, Part, TokenizerFolder } from "./checkpoint.ts";
+import type { Checkpoint, Contents, OnFault, Part, TokenizerFolder } from "./checkpoint.ts";
 import { openFile } from "./file.ts";
 import { kindOf } from "./files.ts";
 import { openFolder } from "./folder.ts";
@@ -21,19 +21,24 @@ export interface CheckpointOptions {
 }
 
 /** CLIP's vocabulary, which comes with the kit, and the rows of an embedding that belongs to it. */
-const CLIP_FOLDER = fileURLToPath(new URL("../../data/clip", import.meta.url));
+export const CLIP_FOLDER = fileURLToPath(new URL("../../data/clip", import.meta.url));
 const CLIP_ROWS = 49_408;
 
 /** SDXL's second tokenizer fills up with `!`, id 0; its first with the end-of-text token. */
 const SECOND_PAD = "!";
 
-/** What a path holds. @throws an error whose message is one sentence: what is wrong, what was looked for. */
-export async function openContents(path: string): Promise<Contents> {
+/**
+ * What a path holds.
+ *
+ * @param onFault told of a part that cannot be opened, which is then left out
+ * @throws an error whose message is one sentence: what is wrong, what was looked for.
+ */
+export async function openContents(path: string, onFault?: OnFault): Promise<Contents> {
   switch (await kindOf(path)) {
     case "folder":
-      return await openFolder(path);
+      return await openFolder(path, onFault);
     case "file":
-      return await openFile(path);
+      return await openFile(path, onFault);
     case "nothing":
       throw new Deno.errors.NotFound(`Cannot open ${path}: it does not exist.`);
   }
@@ -91,10 +96,11 @@ function vaeStructure({ latentChannels, blockOutChannels, layersPerBlock, midAtt
   return [latentChannels, blockOutChannels, layersPerBlock, midAttention];
 }
 
-async function tokenizersOf(
+/** The two vocabularies of a checkpoint. @throws an error whose message is one sentence when one has to be named */
+export async function tokenizersOf(
   { path, tokenizer, tokenizer2, layout }: Contents,
   { architecture: { vocabularySize } }: Part<ClipTextArchitecture>,
-  given: string | undefined,
+  given?: string,
 ): Promise<readonly [TokenizerFolder, TokenizerFolder]> {
   if (given !== undefined) {
     const found = await tokenizersIn(given);

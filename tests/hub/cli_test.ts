@@ -10,9 +10,17 @@ interface Ended {
   readonly stderr: string;
 }
 
-function start(env: Record<string, string>, args: readonly string[]): Deno.ChildProcess {
+/** Those of the task: no programs are run, no native code is loaded. */
+const permissions: readonly string[] = JSON.parse(await Deno.readTextFile("deno.json")).tasks.pull.command
+  .split(" ").filter((word: string) => word.startsWith("--allow-"));
+
+function start(
+  env: Record<string, string>,
+  args: readonly string[],
+  allowed: readonly string[] = permissions,
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "lib/cli/pull.ts", ...args],
+    args: ["run", "--no-prompt", "--no-check", ...allowed, "lib/cli/pull.ts", ...args],
     env: { HF_HUB_OFFLINE: "", HF_TOKEN: "", HF_HOME: "/nowhere", ...env },
     stdout: "piped",
     stderr: "piped",
@@ -64,6 +72,15 @@ Deno.test("pull: a mistake on the command line is exit code 2, anything else 1; 
     }));
   }));
 
+Deno.test("pull: without the permission to use the network it says so, once", () =>
+  withHub(async (hub, _options, cache) => {
+    const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache };
+    const allowed = permissions.filter((permission) => permission !== "--allow-net");
+    const { code, stderr } = await end(start(env, [REPO], allowed));
+    equal(code, 1);
+    ok(/^Cannot reach 127\.0\.0\.1:\d+: Deno was not allowed to, by --allow-net\.\n$/.test(stderr), stderr);
+  }));
+
 Deno.test("pull: Ctrl-C and a stop from outside end it at once, what has arrived is kept", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await withHub(async (hub, _options, cache) => {
@@ -97,6 +114,8 @@ Deno.test("pull: progress in words", () => {
     bytes: { done: 1.2e9, total: 5.14e9 },
     bytesPerSecond: 43.1e6,
   };
-  equal(inWords(state), "2/4 unet/model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 92 s left");
+  equal(inWords(state), "2/4 unet/model.safetensors · 1.20 GB of 5.14 GB · 43.1 MB/s · 2 min left");
+  ok(inWords({ ...state, bytesPerSecond: 1e9 }).endsWith("· 4 s left"), "seconds");
+  ok(inWords({ ...state, bytesPerSecond: 1e5 }).endsWith("· 10.9 h left"), "hours");
   equal(inWords({ ...state, bytesPerSecond: 0 }), "2/4 unet/model.safetensors · 1.20 GB of 5.14 GB");
 });

@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { pause } from "../../lib/hub/patience.ts";
 import { pull, pullFiles } from "../../lib/hub/pull.ts";
-import type { PullProgress } from "../../lib/hub/progress.ts";
+import { ProgressMeter, type PullProgress } from "../../lib/hub/progress.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
 import { inFolder } from "../files.ts";
 import { big, blobOf, filesUnder, onBig, repoFolder, text, there, untilBytes, withHub } from "./model.ts";
@@ -120,10 +121,12 @@ Deno.test("bytes left by something else are noticed by their hash, and the file 
   withHub(async (hub, options, cache) => {
     const { bytes } = hub.file(big);
     const incomplete = `${blobOf(cache, hub.file(big))}.incomplete`;
-    for (const left of [noise(100_000, 77), noise(300_001, 78), noise(300_000, 79), bytes.slice()]) {
+    const lefts = [noise(100_000, 77), noise(300_001, 78), noise(300_000, 79), bytes.slice(0, 1), bytes];
+    for (const [i, left] of lefts.entries()) {
       await Deno.mkdir(join(repoFolder(cache), "blobs"), { recursive: true });
       await Deno.writeFile(incomplete, left);
-      const path = await pull(`${REPO}:${big}`, options);
+      const { path, files } = await pullFiles(`${REPO}:${big}`, options);
+      equal(files[0].how, i < 3 ? "downloaded" : "resumed");
       equal(await Deno.readFile(path), bytes);
       await Deno.remove(blobOf(cache, hub.file(big)));
     }
@@ -156,6 +159,22 @@ Deno.test("a server that ignores ranges is read from its beginning, and what is 
     equal(await Deno.readFile(path), bytes);
   }));
 
+Deno.test("as many ranges are under way at once as are asked for, four by default", () =>
+  withHub(async (hub, options, cache) => {
+    for (const parallel of [undefined, 1, 3]) {
+      let [now, most] = [0, 0];
+      hub.trouble = async ({ at }) => {
+        if (at !== "storage") return undefined;
+        most = Math.max(most, ++now);
+        await pause(50);
+        now--;
+      };
+      await pull(`${REPO}:${big}`, { ...options, parallel });
+      equal(most, parallel ?? 4);
+      await Deno.remove(blobOf(cache, hub.file(big)));
+    }
+  }));
+
 Deno.test("a listing of many pages is read to its end", () =>
   withHub(async (hub, options) => {
     hub.pageSize = 2;
@@ -170,11 +189,26 @@ Deno.test("progress tells files and bytes, and ends with all of both", () =>
     const last = told[told.length - 1];
     equal(last.files, { done: 4, total: 4 });
     equal(last.bytes.done, last.bytes.total);
-    ok(last.bytesPerSecond > 0, "bytes came over the network");
     for (const [i, { bytes }] of told.entries()) {
       ok(i === 0 || bytes.done >= told[i - 1].bytes.done, "bytes never run backwards");
     }
   }));
+
+Deno.test("the rate is that of the last five seconds, and of no less than one", () => {
+  let [clock, last] = [0, 0];
+  const meter = new ProgressMeter({ files: 1, bytes: 1e6 }, ({ bytesPerSecond }) => last = bytesPerSecond, () => clock);
+  const at = (milliseconds: number, arrived: number) => {
+    clock = milliseconds;
+    meter.advance(0, arrived);
+    return last;
+  };
+  meter.begin("file");
+  equal(at(500, 1000), 0);
+  equal(at(1000, 1000), 2000);
+  equal(at(4000, 2000), 1000);
+  equal(at(8000, 0), 400, "what came at 4 s is in, what came before 3 s is out");
+  equal(at(9500, 0), 0);
+});
 
 Deno.test("an abort ends a stalled pull at once, and keeps what has arrived", () =>
   withHub(async (hub, options, cache) => {

@@ -52,11 +52,24 @@ Deno.test("a pull that ended halfway leaves no model that could be opened", () =
     await throwsSentence(() => resolveModelPath(REPO, { ...options, fetch: never }), /it is not in the cache/);
   }));
 
-Deno.test("pull: true brings it", () =>
+Deno.test("pull: true brings what the cache lacks, and asks nothing about what it holds", () =>
   withHub(async (hub, options) => {
-    const path = await resolveModelPath(`${REPO}:${big}`, { ...options, pull: true });
+    const bringing = { ...options, pull: true };
+    await throwsSentence(() => resolveModelPath(REPO, { ...bringing, offline: true }), /it is not in the cache/);
+    equal(hub.seen.length, 0);
+    const path = await resolveModelPath(`${REPO}:${big}`, bringing);
     equal(await Deno.readFile(path), hub.file(big).bytes);
+    hub.seen.length = 0;
+    equal(await resolveModelPath(`${REPO}:${big}`, bringing), path);
+    equal(hub.seen.length, 0);
   }));
+
+Deno.test("what no path can be is no path: it is read as a reference, and refused as one", async () => {
+  for (const text of ["org/name:a\0b", `org/name:${"x".repeat(5000)}`]) {
+    await throwsSentence(() => resolveModelPath(text, { fetch: never }), /^Cannot use .* as a model of the hub: /);
+    await throwsSentence(() => pull(text, { fetch: never }), /^Cannot use .* as a model of the hub: /);
+  }
+});
 
 Deno.test("what is plainly a path is not called a reference, and what is neither is told so", async () => {
   const options = { fetch: never, env: () => undefined };

@@ -1,7 +1,7 @@
 /**
  * A hub on a free port of this machine, with its storage on another: the part of the hub's API that a pull needs, and
- * every way to answer it badly. Large files (those given as LFS) are redirected to the storage, small ones sent
- * directly, as the hub does.
+ * every way to answer it badly. Large files (those given as LFS) are redirected to the storage, small ones to another
+ * address of the hub itself, as the hub does.
  */
 
 import { createHash } from "node:crypto";
@@ -37,6 +37,7 @@ export interface RepoFile {
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 export const REPO = "org/model";
+const SMALL_FILES = `/api/resolve-cache/models/${REPO}/`;
 
 /** Bytes that look random, and are the same each time. */
 export function noise(length: number, seed = 1): Uint8Array<ArrayBuffer> {
@@ -137,7 +138,11 @@ export class TestHub implements AsyncDisposable {
     const resolve = `/${REPO}/resolve/`;
     if (pathname.startsWith(resolve)) {
       const [, ...path] = pathname.slice(resolve.length).split("/");
-      return this.#resolve(path.map(decodeURIComponent).join("/"), request, trouble);
+      return this.#resolve(path.map(decodeURIComponent).join("/"));
+    }
+    if (pathname.startsWith(SMALL_FILES)) {
+      const path = decodeURIComponent(pathname.slice(SMALL_FILES.length));
+      return this.#send(this.file(path), request, trouble, new Headers({ "x-repo-commit": this.commit }));
     }
     return refuse(404, "RepoNotFound");
   }
@@ -173,11 +178,14 @@ export class TestHub implements AsyncDisposable {
     return Response.json([...files, ...folders.map((path) => ({ type: "directory", path, size: 0 }))]);
   }
 
-  #resolve(path: string, request: Request, trouble: Trouble): Response {
+  #resolve(path: string): Response {
     const file = this.#files.find((file) => file.path === path);
     if (file === undefined) return refuse(404, "EntryNotFound");
     const headers = new Headers({ "x-repo-commit": this.commit });
-    if (!file.lfs) return this.#send(file, request, trouble, headers);
+    if (!file.lfs) {
+      headers.set("location", SMALL_FILES + encodeURIComponent(path));
+      return new Response(null, { status: 307, headers });
+    }
     headers.set("x-linked-etag", `"${hashOf(file)}"`);
     headers.set("x-linked-size", String(file.bytes.length));
     headers.set("location", `${this.storage}/storage/${hashOf(file)}?signature=secret-signature`);

@@ -29,11 +29,13 @@ Deno.test("what passes is tried again: 429 with Retry-After, 500, 503, in the li
 });
 
 Deno.test("Retry-After is obeyed, as seconds and as a date", async () => {
-  equal(retryAfter("7"), 7000);
-  equal(retryAfter("Thu, 01 Jan 2026 00:00:09 GMT", Date.parse("2026-01-01T00:00:00Z")), 9000);
-  equal(retryAfter("Thu, 01 Jan 2026 00:00:00 GMT", Date.parse("2026-01-01T00:00:09Z")), 0);
-  equal(retryAfter("soon"), undefined);
-  equal(retryAfter(null), undefined);
+  const asked = (name: string, value: string, now?: number) => retryAfter(new Headers({ [name]: value }), now);
+  equal(asked("retry-after", "7"), 7000);
+  equal(asked("retry-after", "Thu, 01 Jan 2026 00:00:09 GMT", Date.parse("2026-01-01T00:00:00Z")), 9000);
+  equal(asked("retry-after", "Thu, 01 Jan 2026 00:00:00 GMT", Date.parse("2026-01-01T00:00:09Z")), 0);
+  equal(asked("retry-after", "soon"), undefined);
+  equal(asked("ratelimit", '"resolvers";r=0;t=55'), 55_000);
+  equal(retryAfter(new Headers()), undefined);
   await withHub(async (hub, options) => {
     hub.trouble = first(1, inApi, () => ({ response: refuse(429, undefined, { "retry-after": "1" }) }));
     const began = performance.now();
@@ -62,6 +64,7 @@ const refusals: [response: () => Response, withToken: boolean, message: RegExp][
   [() => refuse(403, "GatedRepo"), true, /the account of your token has no access\. Log in at .*org\/model, accept/],
   [() => refuse(403), false, /its licence must be accepted first/],
   [() => refuse(401), true, /the hub does not know your token \(HF_TOKEN\)/],
+  [() => refuse(403, "DisabledRepo"), false, /the hub has closed it\. See /],
   [() => refuse(410), false, /the hub answered with status 410/],
 ];
 
@@ -125,10 +128,25 @@ Deno.test("wrong bytes are never taken for the file, and are thrown away", () =>
       hub.trouble = trouble;
       await throwsSentence(() => pull(`${REPO}:${big}`, options), message);
       ok(!await there(blobOf(cache, hub.file(big))), "no blob");
+      if (message.source.includes("sha256")) ok(!await there(`${blobOf(cache, hub.file(big))}.incomplete`), "no rest");
       ok(!await there(join(repoFolder(cache), "snapshots", COMMIT, big)), "no link");
     }
     hub.trouble = () => undefined;
     equal(await Deno.readFile(await pull(`${REPO}:${big}`, options)), bytes, "and the next pull is well");
+  }));
+
+Deno.test("what ends a pull ends all of its requests at once, also those on which nothing comes", () =>
+  withHub(async (hub, options) => {
+    hub.trouble = onBig(
+      hub,
+      ({ range }) =>
+        range?.startsWith("bytes=0-")
+          ? { response: new Response("x", { status: 206 }) }
+          : { stallAt: Number(/\d+/.exec(range ?? "")?.[0]) },
+    );
+    const began = performance.now();
+    await throwsSentence(() => pull(`${REPO}:${big}`, options), /bytes from 0 on were wanted/);
+    ok(performance.now() - began < 2000, `${performance.now() - began} ms; a silent connection is cut after 5000`);
   }));
 
 Deno.test("a small file's wrong bytes are found by git's hash", () =>
@@ -158,6 +176,15 @@ Deno.test("a signed address that has grown old is asked for again", () =>
     }));
     equal(await Deno.readFile(await pull(`${REPO}:${big}`, { ...options, parallel: 1 })), hub.file(big).bytes);
     equal(hub.seen.filter(({ path }) => path.includes("/resolve/")).length, 2);
+  }));
+
+Deno.test("a storage that refuses is not taken for the hub, which alone knows who may read what", () =>
+  withHub(async (hub, options) => {
+    hub.trouble = onBig(hub, () => ({ response: refuse(403) }));
+    await throwsSentence(
+      () => pull(`${REPO}:${big}`, options),
+      /: 127\.0\.0\.1:\d+ answered 403, 4 times in a row\. Is/,
+    );
   }));
 
 Deno.test("redirects in a circle, to no address, and to a file of this disk are refused", () =>

@@ -57,6 +57,8 @@ Deno.test("show displays pictures, tables, text and live progress; nothing is lo
     "await show([{ a: 1 }]); await show('words'); await show(Deno.readTextFileSync('deno.json').length > 0);",
     "const bar = await progress({ label: 'x', total: 2 }); await bar.advance(); await bar.advance(); await bar.end();",
     "await show(Tensor.zeros([1, 4, 16, 16]));",
+    "const noise = Tensor.of(Array.from({ length: 3 * 1024 * 1024 }, (_, i) => Math.sin(i * i) / 2 + 0.5), [1, 3, 1024, 1024]);\n" +
+      "await show(strip(Array.from({ length: 5 }, () => noise), { cell: 900 }));",
   );
   deepEqual(faults(notebook, "test.ipynb"), []);
   const types = notebook.cells.map(({ outputs = [] }) =>
@@ -68,7 +70,11 @@ Deno.test("show displays pictures, tables, text and live progress; nothing is lo
     ["text/html text/plain", "text/plain", "text/plain"],
     ["text/html text/plain"],
     ["image/png text/plain"],
+    ["image/jpeg text/plain"],
   ]);
+  const large = String(notebook.cells[5].outputs?.[0].data?.["image/jpeg"]);
+  ok(large.length <= 1_000_000, `a picture of ${large.length} characters`);
+  match(JSON.stringify(notebook.cells[5].outputs), /fewer pixels a side; save the figure for all of them/);
   match(JSON.stringify(notebook.cells[3].outputs), /2\/2/);
   const [picture] = notebook.cells[1].outputs ?? [];
   deepEqual(Reflect.get(Object(picture.metadata), "image/png").width, 216, "a figure is shown at half its pixels");
@@ -94,4 +100,15 @@ Deno.test("Stop ends a run between two steps, and the notebook keeps what it hol
   );
   match(texts[1], /Stopped between two steps\. What was reached is kept/);
   equal(texts[2], "true 1");
+});
+
+Deno.test("a Stop that nothing listens to says what would, and a rejected promise that nothing awaits is printed", async () => {
+  const notebook = await executed(
+    'import "fewstep";',
+    "Deno.kill(Deno.pid, 'SIGINT');\nawait new Promise((done) => setTimeout(done, 300));",
+    "void Promise.reject(new Error('on purpose'));\nawait new Promise((done) => setTimeout(done, 300));",
+  );
+  const texts = notebook.cells.map(({ outputs }) => JSON.stringify(outputs));
+  match(texts[1], /Stop was heard, but nothing that runs listens/);
+  match(texts[2], /A promise that nothing awaits was rejected.*on purpose/);
 });

@@ -1,9 +1,10 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { inNumbers, progress, type ProgressState, withProgress } from "../../lib/view/progress.ts";
 import { formatCell, isTable, tableHtml, tableText } from "../../lib/view/table.ts";
 import { formatBytes, formatMilliseconds } from "../../lib/view/step.ts";
 import { disc, sampleSteps, waves } from "./samples.ts";
 import "../../lib/view/inspect.ts";
+import { display } from "../../lib/view/notebook.ts";
 import { show } from "../../lib/view/show.ts";
 import { strip } from "../../lib/view/strip.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
@@ -43,6 +44,11 @@ Deno.test("a step, a tensor and a figure print in a line, not in a hundred pages
   match(Deno.inspect(strip([disc(0)])), /^Figure \(await show/);
 });
 
+Deno.test("an output of more than 16 MB is refused: it would break the kernel's protocol", async () => {
+  await rejects(display({ "text/plain": "x".repeat(17 * 1024 * 1024) }), /17\.0 MB: a cell shows up to 16 MB/);
+  await rejects(display({ "text/plain": "x" }), /this is no notebook/);
+});
+
 Deno.test("a table lines up: words to the left, numbers to the right, a missing value empty", () => {
   const rows = [{ model: "base", seconds: 5.123456, steps: 50 }, { model: "lightning", steps: 4, note: "a < b" }];
   equal(
@@ -57,7 +63,7 @@ Deno.test("a table lines up: words to the left, numbers to the right, a missing 
 });
 
 Deno.test("numbers in cells keep four digits, and all digits of whole numbers", () => {
-  deepEqual([0, 1234567, 0.000012345, 12.34567, 123456.789, NaN, 10n, undefined].map(formatCell), [
+  deepEqual([0, 1234567, 0.000012345, 12.34567, 123456.789, NaN, 10n, undefined].map((value) => formatCell(value)), [
     "0",
     "1234567",
     "1.23e-5",

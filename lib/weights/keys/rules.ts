@@ -27,6 +27,12 @@ export type Rule = readonly [RegExp, string | null | ((match: RegExpMatchArray) 
 /** Read from top to bottom; every rule that matches is applied to what the ones before have made. */
 export type Rules = readonly Rule[];
 
+/** Whether any name begins so. One missing tensor does not hide a block: what is missing is found by what is there. */
+export function holds(names: Iterable<string>, prefix: string): boolean {
+  for (const name of names) if (name.startsWith(prefix)) return true;
+  return false;
+}
+
 /**
  * diffusers' names for one name of a file. A name that no rule knows stays as it is, and will be found unknown.
  *

@@ -7,7 +7,7 @@
  * Source of the names: Stability-AI/generative-models, sgm/modules/diffusionmodules/openaimodel.py.
  */
 
-import type { Rules } from "./rules.ts";
+import { holds, type Rules } from "./rules.ts";
 
 /** Names within a resnet. */
 const RESNET: Rules = [
@@ -36,7 +36,7 @@ const ENDS: Rules = [
 
 /** Whether names are ldm's, without the prefix `model.diffusion_model.`. */
 export function isLdmUnet(names: ReadonlySet<string>): boolean {
-  return names.has("input_blocks.0.0.weight");
+  return holds(names, "input_blocks.");
 }
 
 /** The rules for a U-Net whose names, without their prefix, are these. */
@@ -48,8 +48,8 @@ export function ldmUnet(names: ReadonlySet<string>): Rules {
 function inputBlocks(names: ReadonlySet<string>): Rules {
   const rules: Rules[number][] = [];
   let [level, layer] = [0, 0];
-  for (let i = 1; hasBlock(names, `input_blocks.${i}.0.`); i++) {
-    if (names.has(`input_blocks.${i}.0.op.weight`)) {
+  for (let i = 1; holds(names, `input_blocks.${i}.0.`); i++) {
+    if (holds(names, `input_blocks.${i}.0.op.`)) {
       rules.push([new RegExp(`^input_blocks\\.${i}\\.0\\.op\\.`), `down_blocks.${level}.downsamplers.0.conv.`]);
       [level, layer] = [level + 1, 0];
       continue;
@@ -65,9 +65,9 @@ function inputBlocks(names: ReadonlySet<string>): Rules {
 function outputBlocks(names: ReadonlySet<string>): Rules {
   const rules: Rules[number][] = [];
   let [level, layer] = [0, 0];
-  for (let i = 0; hasBlock(names, `output_blocks.${i}.0.`); i++) {
+  for (let i = 0; holds(names, `output_blocks.${i}.0.`); i++) {
     const block = `output_blocks\\.${i}`;
-    const upsampler = [1, 2].find((j) => names.has(`output_blocks.${i}.${j}.conv.weight`));
+    const upsampler = [1, 2].find((j) => holds(names, `output_blocks.${i}.${j}.conv.`));
     rules.push([new RegExp(`^${block}\\.0\\.`), `up_blocks.${level}.resnets.${layer}.`]);
     if (upsampler !== undefined) {
       rules.push([new RegExp(`^${block}\\.${upsampler}\\.conv\\.`), `up_blocks.${level}.upsamplers.0.conv.`]);
@@ -77,9 +77,4 @@ function outputBlocks(names: ReadonlySet<string>): Rules {
     if (upsampler !== undefined) [level, layer] = [level + 1, 0];
   }
   return rules;
-}
-
-function hasBlock(names: ReadonlySet<string>, prefix: string): boolean {
-  // A resnet or a downsampler: whatever a block holds first has one of these.
-  return names.has(`${prefix}in_layers.0.weight`) || names.has(`${prefix}op.weight`);
 }

@@ -4,7 +4,7 @@
  * Source of the names: Stability-AI/generative-models, sgm/modules/diffusionmodules/model.py; diffusers 0.17 and older.
  */
 
-import type { Rule, Rules } from "./rules.ts";
+import { holds, type Rule, type Rules } from "./rules.ts";
 
 const squeezed = (key: string) => [{ key, view: { kind: "squeeze" } as const }];
 
@@ -22,13 +22,13 @@ function attention(from: string, to: string): Rule {
 /** How many levels the decoder counts, from the small end up. */
 function levels(names: ReadonlySet<string>): number {
   let count = 0;
-  while (names.has(`decoder.up.${count}.block.0.norm1.weight`)) count++;
+  while (holds(names, `decoder.up.${count}.`)) count++;
   return count;
 }
 
 /** Whether names are ldm's, without the prefix `first_stage_model.`. */
 export function isLdmVae(names: ReadonlySet<string>): boolean {
-  return names.has("decoder.up.0.block.0.norm1.weight");
+  return holds(names, "decoder.up.");
 }
 
 /** The rules for an autoencoder whose names, without their prefix, are these. */

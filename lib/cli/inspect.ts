@@ -1,0 +1,28 @@
+/** `deno task inspect PATH`: what a checkpoint or a LoRA holds, and how to run it. */
+
+import { type Command, main } from "./args.ts";
+
+export const inspectCommand: Command = {
+  name: "inspect",
+  about:
+    "Says what a checkpoint or a LoRA holds, what it was likely distilled to, and how to run it. Reads headers alone.",
+  positional: { value: "PATH", about: "a diffusers folder or a .safetensors file" },
+  options: {
+    json: { about: "print one JSON object, the whole report" },
+    keys: { about: "list every missing, unknown and unread tensor, not the first few" },
+  },
+  examples: [
+    "deno task inspect models/pocket/base",
+    "deno task inspect models/pocket/lightning_4step_unet.safetensors --json",
+  ],
+  async run(args) {
+    const path = args.positional("PATH", "a diffusers folder or a .safetensors file, for example models/pocket/base");
+    const { inspect } = await import("../model/inspect/inspect.ts");
+    const inspection = await inspect(path);
+    if (args.has("json")) return console.log(JSON.stringify(inspection, null, 2));
+    const { inspectionText } = await import("../view/inspection.ts");
+    console.log(inspectionText(inspection, { keys: args.has("keys") ? "all" : "some" }));
+  },
+};
+
+if (import.meta.main) await main(inspectCommand);

@@ -1,0 +1,91 @@
+/** Between pictures and latents, by the VAE. */
+
+import type { BuildOptions } from "../graph/builder.ts";
+import { buildVaeDecoder, buildVaeEncoder } from "../graph/vae.ts";
+import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
+import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { Part } from "../weights/checkpoint.ts";
+import { wantFinite } from "./finite.ts";
+import type { Stages } from "./stage.ts";
+
+/** The distribution's log variance is kept between these, as in diffusers: outside, float32 loses the deviation. */
+const LOG_VARIANCE = { least: -30, most: 20 };
+
+export class Autoencoder {
+  readonly #vae: Part<VaeArchitecture>;
+  readonly #stages: Stages;
+  readonly #options: BuildOptions;
+
+  constructor(vae: Part<VaeArchitecture>, stages: Stages, options: BuildOptions) {
+    this.#vae = vae;
+    this.#stages = stages;
+    this.#options = options;
+  }
+
+  /** Pixels a latent's cell stands for: 8 in SDXL. */
+  get pixelsPerLatent(): number {
+    return 2 ** (this.#vae.architecture.blockOutChannels.length - 1);
+  }
+
+  /**
+   * @param latent `[batch, 4, height/8, width/8]`, in the scale that samplers work in
+   * @returns `[batch, 3, height, width]` in 0..1
+   */
+  async decode(latent: Tensor): Promise<Tensor> {
+    const { architecture, weights } = this.#vae;
+    const channels = architecture.latentChannels;
+    if (latent.shape.length !== 4 || latent.shape[1] !== channels) {
+      throw new RangeError(
+        `Cannot decode ${formatShape(latent.shape)}: wanted latents [batch, ${channels}, height/8, width/8].`,
+      );
+    }
+    wantFinite(latent, "the latent");
+    const build = () => buildVaeDecoder(architecture, weights, this.#options);
+    const outputs = await this.#stages.use("vae", build, (session) => session.run({ latent_sample: latent }));
+    const sample = outputs.get("sample");
+    if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
+    wantFinite(sample, "the VAE's output");
+    return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
+  }
+
+  /**
+   * @param picture `[batch, 3, height, width]` in 0..1
+   * @param noise unit normal, `[batch, 4, height/8, width/8]`, to sample the encoder's distribution with. Default: its mean
+   * @returns `[batch, 4, height/8, width/8]`, in the scale that samplers work in
+   */
+  async encode(picture: Tensor, noise?: Tensor): Promise<Tensor> {
+    const { architecture, weights } = this.#vae;
+    const { imageChannels, scalingFactor } = architecture;
+    const unit = this.pixelsPerLatent;
+    const [, channels, height, width] = picture.shape;
+    if (picture.shape.length !== 4 || channels !== imageChannels || height % unit !== 0 || width % unit !== 0) {
+      throw new RangeError(
+        `Cannot encode ${formatShape(picture.shape)}: wanted is a picture [batch, ${imageChannels}, height, width] ` +
+          `with sides that are multiples of ${unit}.`,
+      );
+    }
+    wantFinite(picture, "the picture");
+    const sample = picture.map((value) => 2 * value - 1);
+    const build = () => buildVaeEncoder(architecture, weights, this.#options);
+    const outputs = await this.#stages.use("vae_encoder", build, (session) => session.run({ sample }));
+    const parameters = outputs.get("latent_parameters");
+    if (parameters === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");
+    wantFinite(parameters, "the VAE encoder's output");
+    return sampleLatent(parameters, noise).times(scalingFactor);
+  }
+}
+
+/** mean + deviation·noise of the encoder's distribution (Kingma and Welling 2013, arXiv 1312.6114, section 2.4). */
+function sampleLatent(parameters: Tensor, noise: Tensor | undefined): Tensor {
+  const [batch, both, ...inner]: Shape = parameters.shape;
+  const channels = both / 2;
+  const rows = Array.from({ length: batch }, (_, i) => {
+    const row = parameters.at(i);
+    const [mean, logVariance] = [row.slice(0, channels), row.slice(channels, both)];
+    if (noise === undefined) return mean;
+    const { least, most } = LOG_VARIANCE;
+    const deviation = logVariance.map((value) => Math.exp(0.5 * Math.min(most, Math.max(least, value))));
+    return mean.plus(deviation.zip(noise.at(i), "sample", (deviation, noise) => deviation * noise));
+  });
+  return Tensor.stack(rows).reshape([batch, channels, ...inner]);
+}

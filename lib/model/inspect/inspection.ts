@@ -1,0 +1,166 @@
+/** What `inspect` tells of a path: plain values, the same as JSON. */
+
+import type { Prediction } from "../../diffusion/mod.ts";
+import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "../../weights/architecture.ts";
+import type { Layout, PartName } from "../../weights/checkpoint.ts";
+import type { DType } from "../../weights/weights.ts";
+
+export type Architecture = UnetArchitecture | VaeArchitecture | ClipTextArchitecture;
+
+/** How much is stored in one element type. */
+export interface DTypeCount {
+  readonly dtype: DType;
+  readonly tensors: number;
+  readonly parameters: number;
+}
+
+export interface StoredFile {
+  /** Within the inspected folder; a single file's own name. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface BlockCount {
+  /** "down_blocks.0", "mid_block", …; the ends by their layer's name. */
+  readonly name: string;
+  readonly parameters: number;
+}
+
+/** Tensors that are there and that no graph reads, and why that is right. */
+export interface Aside {
+  readonly why: string;
+  /** As in the file. */
+  readonly names: readonly string[];
+}
+
+/** A tensor of another shape than the network wants. */
+export interface Misfit {
+  /** diffusers' name. */
+  readonly key: string;
+  readonly shape: readonly number[];
+  readonly wanted: readonly number[];
+}
+
+/** Where more than a pointer into the file is needed. All of it is part of the graph: no tensor is written anew. */
+export interface Views {
+  /** Pieces of matrices that hold q, k and v in one. */
+  readonly rows: number;
+  readonly transpose: number;
+  readonly squeeze: number;
+  /** Stored in another type than float32. */
+  readonly cast: number;
+}
+
+/** How the tensors of a part meet the network that is to be built from them. */
+export interface KeyReport {
+  /** Tensors of the file that the network reads. */
+  readonly used: number;
+  /** Those of them whose name in the file is not diffusers' own. */
+  readonly renamed: number;
+  readonly views: Views;
+  /** diffusers' names, in the order in which the network asks for them. */
+  readonly missing: readonly { readonly key: string; readonly shape: readonly number[] }[];
+  readonly misfits: readonly Misfit[];
+  readonly aside: readonly Aside[];
+  /** Names in the file that belong nowhere. */
+  readonly unknown: readonly string[];
+}
+
+export interface PartReport {
+  readonly part: PartName;
+  readonly files: readonly StoredFile[];
+  readonly bytes: number;
+  readonly tensors: number;
+  readonly parameters: number;
+  /** Largest first; more than one is a mixed part. */
+  readonly dtypes: readonly DTypeCount[];
+  readonly architecture?: Architecture;
+  readonly told?: "by config" | "by shapes";
+  /** In the order of the network. Only of the U-Net. */
+  readonly blocks: readonly BlockCount[];
+  readonly keys?: KeyReport;
+  /** Why the architecture cannot be told, in a sentence. */
+  readonly fault?: string;
+}
+
+/** A published architecture, by structure alone: a fine-tune or a distillation of it has the same. */
+export interface Structure {
+  readonly name: string;
+  /** Why the kit does not run it. */
+  readonly refused?: string;
+}
+
+/** What the weights were distilled to, as far as anything says so. */
+export interface Distillation {
+  /** "SDXL-Lightning, 4 steps"; "cannot tell". */
+  readonly family: string;
+  readonly certainty: "published name" | "structure" | "likely" | "unknown";
+  /** What said so. */
+  readonly reason: string;
+}
+
+export interface Fit {
+  /** A name in `recipes`. */
+  readonly recipe: string;
+  /** A line to run. */
+  readonly command: string;
+}
+
+interface Told {
+  /** As it was given. */
+  readonly path: string;
+  readonly bytes: number;
+  /** The safetensors header's own remarks, where they say what the weights are: modelspec.*, ss_*. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly distillation: Distillation;
+  readonly recipes: readonly Fit[];
+}
+
+export interface CheckpointInspection extends Told {
+  readonly inspected: "checkpoint";
+  readonly layout: Layout;
+  readonly parts: readonly PartReport[];
+  /** What a picture needs besides. */
+  readonly lacks: readonly string[];
+  readonly structure?: Structure;
+  readonly prediction: { readonly type: Prediction; readonly told: string };
+  readonly tokenizers: readonly string[];
+  /** What scheduler/scheduler_config.json asks for, in words. */
+  readonly scheduler?: string;
+  readonly markers: readonly string[];
+  /** Tensors that belong to no part. */
+  readonly unknown: readonly string[];
+  readonly aside: readonly Aside[];
+  /** What keeps it from running, a sentence each; none when it is whole. */
+  readonly faults: readonly string[];
+  /** What to know before running it, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface LoraInspection extends Told {
+  readonly inspected: "lora";
+  /** How its tensors are named. */
+  readonly naming: string;
+  readonly tensors: number;
+  readonly parameters: number;
+  readonly dtypes: readonly DTypeCount[];
+  /** Modules by part and by kind of layer. */
+  readonly modules: readonly { readonly part: PartName; readonly layers: string; readonly modules: number }[];
+  readonly ranks: readonly { readonly rank: number; readonly modules: number }[];
+  /** alpha/rank, by which up·down is multiplied; 1 where a module has no alpha. */
+  readonly scales: readonly { readonly scale: number; readonly modules: number }[];
+  /** Which model it was made for, by the width of the text that its cross-attention reads. */
+  readonly madeFor: string;
+  /** Why the kit does not apply it, in a sentence. */
+  readonly refused?: string;
+  /** Names that are no part of a low-rank product. */
+  readonly unknown: readonly string[];
+}
+
+export type Inspection = CheckpointInspection | LoraInspection;
+
+/** Whether a value is what `inspect` returns. */
+export function isInspection(value: unknown): value is Inspection {
+  return typeof value === "object" && value !== null && "inspected" in value &&
+    (value.inspected === "checkpoint" || value.inspected === "lora") && "distillation" in value;
+}
