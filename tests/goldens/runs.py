@@ -16,6 +16,7 @@ from diffusers import (
     HeunDiscreteScheduler,
     LCMScheduler,
     StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     TCDScheduler,
 )
@@ -82,19 +83,24 @@ def samplers():
 
 
 def pictures():
-    """From a picture's latent, half of the way: where each sampler starts, and with what noise."""
+    """From a picture's latent, half of the way, all of it or a part: where each sampler starts, and with what noise."""
     original = torch.randn((2, 4, 8, 6), generator=torch.Generator().manual_seed(9))
-    for name in ("euler", "heun", "ddim", "dpmpp-2m", "lcm"):
+    mask = torch.zeros(1, 1, 8, 6)
+    mask[:, :, 2:6, 1:4] = 1
+    plain, inpaint = StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline
+    rows = [("picture", plain, name, {}) for name in ("euler", "heun", "ddim", "dpmpp-2m", "lcm")]
+    rows += [("inpaint", inpaint, name, {"mask": mask}) for name in ("euler", "lcm")]
+    for prefix, pipeline, name, masked in rows:
         kind, config, arguments = SAMPLERS.get(name, (EulerDiscreteScheduler, {}, {}))
-        pipe = StableDiffusionXLImg2ImgPipeline.from_pipe(open_pipeline(GOLDENS / "tiny-deep"), torch_dtype=torch.float32)
+        pipe = pipeline.from_pipe(open_pipeline(GOLDENS / "tiny-deep"), torch_dtype=torch.float32)
         pipe.set_progress_bar_config(disable=True)
         pipe.scheduler = kind.from_config(
             {**pipe.scheduler.config, "clip_sample": False, "set_alpha_to_one": False},
             timestep_spacing="trailing",
             **config,
         )
-        record(f"run-picture-{name}.safetensors", pipe, prompt="gold", seeds=[3, 2**40 + 1], steps=6, guidance=0,
-               width=48, height=64, recipe="none", slim=True, original=original, strength=0.5, **arguments)
+        record(f"run-{prefix}-{name}.safetensors", pipe, prompt="gold", seeds=[3, 2**40 + 1], steps=6, guidance=0,
+               width=48, height=64, recipe="none", slim=True, original=original, strength=0.5, **masked, **arguments)
 
 
 if __name__ == "__main__":
