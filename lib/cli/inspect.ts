@@ -6,7 +6,10 @@ export const inspectCommand: Command = {
   name: "inspect",
   about:
     "Says what a checkpoint or a LoRA holds, what it was likely distilled to, and how to run it. Reads headers alone.",
-  positional: { value: "PATH", about: "a diffusers folder or a .safetensors file" },
+  positional: {
+    value: "PATH",
+    about: "a diffusers folder, a .safetensors file, or the name of one in the hub's cache",
+  },
   options: {
     json: { about: "print one JSON object, the whole report" },
     keys: { about: "list every missing, unknown and unread tensor, not the first few" },
@@ -16,9 +19,10 @@ export const inspectCommand: Command = {
     "deno task inspect models/pocket/lightning_4step_unet.safetensors --json",
   ],
   async run(args) {
-    const path = args.positional("PATH", "a diffusers folder or a .safetensors file, for example models/pocket/base");
+    const given = args.positional("PATH", "a diffusers folder or a .safetensors file, for example models/pocket/base");
     const { inspect } = await import("../model/inspect/inspect.ts");
-    const inspection = await inspect(path);
+    const { resolveModelPath } = await import("../hub/resolve.ts");
+    const inspection = await inspect(await resolveModelPath(given));
     if (args.has("json")) return console.log(JSON.stringify(inspection, null, 2));
     const { inspectionText } = await import("../view/inspection.ts");
     console.log(inspectionText(inspection, { keys: args.has("keys") ? "all" : "some" }));

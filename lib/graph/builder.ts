@@ -8,51 +8,31 @@
  *
  * Weights are ONNX *external data*: the graph says in which file and at which byte they lie, and the runtime maps
  * them from the published .safetensors. No tensor byte passes through JavaScript.
- *
- * Source: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and ExternalData.html.
  */
 
-import { create, toBinary } from "@bufbuild/protobuf";
-import { parse, relative, sep } from "node:path";
+import { parse } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
-import { type DType, shapeOf, type WeightRef, type WeightSource } from "../weights/weights.ts";
 import type { LoraModule } from "../weights/lora.ts";
+import { shapeOf, type WeightRef, type WeightSource } from "../weights/weights.ts";
 import type { Lowering } from "./lowering.ts";
+import type { NodeProto, TensorProto } from "./onnx/onnx_pb.ts";
 import {
-  AttributeProto_AttributeType as AttributeType,
-  type GraphProto,
-  GraphProtoSchema,
-  ModelProtoSchema,
-  type NodeProto,
-  NodeProtoSchema,
-  type TensorProto,
-  TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
-  TensorProtoSchema,
-  type ValueInfoProto,
-  ValueInfoProtoSchema,
-} from "./onnx/onnx_pb.ts";
+  type Attributes,
+  CAST,
+  type ConstantKind,
+  constantTensor,
+  externalTensor,
+  modelBytes,
+  node,
+  type Port,
+} from "./proto.ts";
 
-/** IR 10 came with opset 21, the first whose GroupNormalization is per channel; opset 20 has Gelu. */
-const IR_VERSION = 10n;
-const OPSET = 21n;
-
-/** ONNX Runtime's own operators: FusedMatMul, MultiHeadAttention, QuickGelu, … */
-export const MICROSOFT = "com.microsoft";
+export { type Attributes, float, MICROSOFT, type Port } from "./proto.ts";
 
 /** An edge of the graph. `channels` is the size of the axis that layers mix: 1 in pictures, the last in tokens. */
 export interface Value {
   readonly name: string;
   readonly channels: number;
-}
-
-/** A dimension of an input or output: a number, or the name of one that is known only at run time. */
-export type Dimension = number | string;
-
-export interface Port {
-  readonly name: string;
-  readonly dtype: "float32" | "int32";
-  readonly shape: readonly Dimension[];
 }
 
 /** A network ready for a runtime. */
@@ -65,32 +45,6 @@ export interface Network {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
 }
-
-/** ONNX tells integers from floats by type, JavaScript does not: floats are written `float(1e-5)`. */
-export interface Float {
-  readonly float: number;
-}
-
-export function float(value: number): Float {
-  return { float: value };
-}
-
-export type Attributes = Readonly<Record<string, number | string | readonly number[] | Float>>;
-
-const ONNX_TYPE: Readonly<Record<DType, DataType>> = {
-  F64: DataType.DOUBLE,
-  F32: DataType.FLOAT,
-  F16: DataType.FLOAT16,
-  BF16: DataType.BFLOAT16,
-  I64: DataType.INT64,
-  I32: DataType.INT32,
-  I16: DataType.INT16,
-  I8: DataType.INT8,
-  U8: DataType.UINT8,
-  BOOL: DataType.BOOL,
-};
-
-const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32 } as const;
 
 /** A LoRA as a low-rank path beside the weights: its strength is an input of the network. */
 export interface Adapter {
@@ -122,6 +76,7 @@ export class Graph {
   readonly #initializers = new Map<string, TensorProto>();
   readonly #inputs: Port[] = [];
   readonly #outputs: Port[] = [];
+  readonly #externals = new Map<string, string>();
   readonly #names = new Set<string>();
   #root: string | undefined;
 
@@ -138,123 +93,63 @@ export class Graph {
     return new Scope(this, path);
   }
 
-  input(name: string, dtype: Port["dtype"], shape: readonly Dimension[], channels = 0): Value {
+  input(name: string, dtype: Port["dtype"], shape: Port["shape"], channels = 0): Value {
     this.#inputs.push({ name, dtype, shape });
     this.#names.add(name);
     return { name, channels };
   }
 
   /** Declares a value an output of the network, under its own name. */
-  output(name: string, value: Value, shape: readonly Dimension[]): void {
-    this.#nodes.push(create(NodeProtoSchema, { opType: "Identity", name, input: [value.name], output: [name] }));
+  output(name: string, value: Value, shape: Port["shape"]): void {
+    this.#nodes.push(node({ name, opType: "Identity", inputs: [value.name], outputs: [name] }));
     this.#outputs.push({ name, dtype: "float32", shape });
   }
 
-  /** Adds a node and returns the names of its outputs. */
-  node(
-    path: string,
-    opType: string,
-    inputs: readonly string[],
-    attributes: Attributes,
-    { domain = "", outputs = 1 }: { readonly domain?: string; readonly outputs?: number },
-  ): readonly string[] {
-    const name = this.#unique(`${path}/${opType}`);
-    const output = outputs === 1 ? [name] : Array.from({ length: outputs }, (_, i) => `${name}.${i}`);
-    this.#nodes.push(
-      create(NodeProtoSchema, {
-        name,
-        opType,
-        domain,
-        input: [...inputs],
-        output: [...output],
-        attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
-      }),
-    );
-    return output;
+  /** Adds a node with one output and returns the output's name, which is the node's own. */
+  node(path: string, opType: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
+    const name = unique(`${path}/${opType}`, this.#names);
+    this.#nodes.push(node({ name, opType, domain, inputs, outputs: [name], attributes }));
+    return name;
   }
 
-  /** A tensor of the checkpoint, as it lies in its file. Named by its key. */
+  /** A tensor of a file, as it lies there. Named by its key, and apart from tensors of that key in other files. */
   external(ref: WeightRef): string {
+    const place = `${ref.file}:${ref.offset}:${ref.shape}`;
+    const known = this.#externals.get(place);
+    if (known !== undefined) return known;
     this.#root ??= parse(ref.file).root;
-    if (!this.#initializers.has(ref.key)) {
-      const location = relative(this.#root, ref.file).split(sep).join("/");
-      this.#initializers.set(
-        ref.key,
-        create(TensorProtoSchema, {
-          name: ref.key,
-          dims: ref.shape.map(BigInt),
-          dataType: ONNX_TYPE[ref.dtype],
-          dataLocation: DataLocation.EXTERNAL,
-          externalData: [
-            { key: "location", value: location },
-            { key: "offset", value: String(ref.offset) },
-            { key: "length", value: String(ref.byteLength) },
-          ],
-        }),
-      );
-    }
-    return ref.key;
+    const name = unique(ref.key, this.#names);
+    this.#externals.set(place, name);
+    this.#initializers.set(name, externalTensor({ ...ref, key: name }, this.#root));
+    return name;
   }
 
   /** An operator on a weight alone, which runtimes carry out at load: it costs no time in a step. */
   fold(weight: string, opType: string, attributes: Attributes): string {
     const name = `${weight}/${opType}`;
-    return this.#names.has(name) ? name : this.node(weight, opType, [weight], attributes, {})[0];
+    return this.#names.has(name) ? name : this.node(weight, opType, [weight], attributes);
   }
 
   /** An input times a constant, computed once however many layers want it. */
   scaled(input: string, factor: number): string {
     const name = `${input}·${factor}/Mul`;
     if (this.#names.has(name)) return name;
-    return this.node(`${input}·${factor}`, "Mul", [input, this.constant("float32", [factor], [])], {}, {})[0];
+    return this.node(`${input}·${factor}`, "Mul", [input, this.constant("float32", [factor], [])]);
   }
 
   /** A constant of the graph itself. Equal constants are stored once. */
-  constant(kind: "float32" | "int64" | "int32", values: readonly number[], shape: Shape): string {
+  constant(kind: ConstantKind, values: readonly number[], shape: Shape): string {
     const name = `${kind}[${shape}](${values})`;
-    if (!this.#initializers.has(name)) {
-      const dims = shape.map(BigInt);
-      this.#initializers.set(
-        name,
-        kind === "float32"
-          ? create(TensorProtoSchema, { name, dims, dataType: DataType.FLOAT, floatData: [...values] })
-          : kind === "int32"
-          ? create(TensorProtoSchema, { name, dims, dataType: DataType.INT32, int32Data: [...values] })
-          : create(TensorProtoSchema, { name, dims, dataType: DataType.INT64, int64Data: values.map(BigInt) }),
-      );
-    }
+    if (!this.#initializers.has(name)) this.#initializers.set(name, constantTensor(name, kind, values, shape));
     return name;
   }
 
   /** The finished network, as bytes that hold no weights. */
   finish(): Network {
-    const graph: GraphProto = create(GraphProtoSchema, {
-      name: this.name,
-      node: this.#nodes,
-      initializer: [...this.#initializers.values()],
-      input: this.#inputs.map(valueInfo),
-      output: this.#outputs.map(valueInfo),
-    });
-    const model = create(ModelProtoSchema, {
-      irVersion: IR_VERSION,
-      producerName: "fewstep",
-      opsetImport: [{ domain: "", version: OPSET }, { domain: MICROSOFT, version: 1n }],
-      graph,
-    });
-    return {
-      name: this.name,
-      bytes: toBinary(ModelProtoSchema, model),
-      root: this.#root ?? "",
-      inputs: this.#inputs,
-      outputs: this.#outputs,
-    };
-  }
-
-  #unique(name: string): string {
-    let unique = name;
-    for (let n = 2; this.#names.has(unique); n++) unique = `${name}.${n}`;
-    this.#names.add(unique);
-    return unique;
+    const [inputs, outputs] = [this.#inputs, this.#outputs];
+    const initializers = [...this.#initializers.values()];
+    const bytes = modelBytes({ name: this.name, nodes: this.#nodes, initializers, inputs, outputs });
+    return { name: this.name, bytes, root: this.#root ?? "", inputs, outputs };
   }
 }
 
@@ -287,7 +182,7 @@ export class Scope {
   /** A stored tensor in float32, the right way round. Runtimes fold both conversions at load. */
   float32(ref: WeightRef): Value {
     let name = this.graph.external(ref);
-    if (ref.dtype !== "F32") name = this.graph.fold(name, "Cast", { to: DataType.FLOAT });
+    if (ref.dtype !== "F32") name = this.graph.fold(name, "Cast", { to: CAST.float32 });
     if (ref.transposed) name = this.graph.fold(name, "Transpose", { perm: [1, 0] });
     return { name, channels: shapeOf(ref)[0] };
   }
@@ -306,7 +201,7 @@ export class Scope {
 
   /** A value of any number type, converted. */
   cast(x: Value, to: "float32" | "int64"): Value {
-    return this.op("Cast", [x], x.channels, { to: to === "float32" ? DataType.FLOAT : DataType.INT64 });
+    return this.op("Cast", [x], x.channels, { to: CAST[to] });
   }
 
   /** One ONNX operator with one output. */
@@ -318,8 +213,7 @@ export class Scope {
     domain = "",
   ): Value {
     const names = inputs.map((input) => typeof input === "string" ? input : input?.name ?? "");
-    const [name] = this.graph.node(this.path, opType, names, attributes, { domain });
-    return { name, channels };
+    return { name: this.graph.node(this.path, opType, names, attributes, domain), channels };
   }
 
   ints(...values: number[]): string {
@@ -353,30 +247,10 @@ export class Scope {
   }
 }
 
-function attribute(name: string, value: Attributes[string]) {
-  if (typeof value === "number") return { name, type: AttributeType.INT, i: BigInt(value) };
-  if (typeof value === "string") return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
-  if ("float" in value) return { name, type: AttributeType.FLOAT, f: value.float };
-  return { name, type: AttributeType.INTS, ints: value.map(BigInt) };
-}
-
-function valueInfo({ name, dtype, shape }: Port): ValueInfoProto {
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: {
-      value: {
-        case: "tensorType",
-        value: {
-          elemType: PORT_TYPE[dtype],
-          shape: { dim: shape.map((dimension) => ({ value: dimensionValue(dimension) })) },
-        },
-      },
-    },
-  });
-}
-
-function dimensionValue(dimension: Dimension) {
-  return typeof dimension === "number"
-    ? { case: "dimValue" as const, value: BigInt(dimension) }
-    : { case: "dimParam" as const, value: dimension };
+/** The name, or with a number where it is taken; taken from now on. */
+function unique(name: string, taken: Set<string>): string {
+  let found = name;
+  for (let n = 2; taken.has(found); n++) found = `${name}.${n}`;
+  taken.add(found);
+  return found;
 }

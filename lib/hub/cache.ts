@@ -13,7 +13,7 @@
 
 import { dirname, join, relative } from "node:path";
 import { kindOf, writeWhole } from "../weights/files.ts";
-import { isCommit, pathFault, type Reference } from "./reference.ts";
+import { isCommit, type Reference } from "./reference.ts";
 
 export class RepoCache {
   readonly #cache: string;
@@ -63,8 +63,6 @@ export class RepoCache {
     const walk = async (folder: string) => {
       for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
         const path = folder === "" ? name : `${folder}/${name}`;
-        // A name that no pull can have made is not the snapshot's.
-        if (pathFault(path) !== undefined) continue;
         if (isDirectory) await walk(path);
         else if (await kindOf(join(root, path)) === "file") found.push(path);
       }

@@ -1,31 +1,20 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
 import { setImmediate } from "node:timers";
-import {
-  guidanceAt,
-  guidanceEmbedding,
-  guided,
-  noised,
-  plan,
-  samplers,
-  type SchedulerConfig,
-  type Trajectory,
-  usesGuidance,
-} from "../diffusion/mod.ts";
-import { buildUnet } from "../graph/unet.ts";
+import { noised, plan, samplers, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
-import { wantFinite } from "./finite.ts";
+import { Denoiser } from "./denoiser.ts";
 import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
 import type { Request } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, rowsFor } from "./start.ts";
+import { type Draws, drawStart, rowsFor, sizeFor } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
@@ -86,6 +75,7 @@ export class Model {
   readonly #stages: Stages;
   readonly #text: TextEncoders;
   readonly #autoencoder: Autoencoder;
+  readonly #denoiser: Denoiser;
 
   /** Use `open`. */
   constructor({ checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose }: ModelOptions) {
@@ -97,6 +87,7 @@ export class Model {
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = onClose;
     const { lowering } = runtime;
+    this.#denoiser = new Denoiser({ unet: checkpoint.unet, stages: this.#stages, lowering, loras: this.#loras });
     this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
   }
 
@@ -163,7 +154,7 @@ export class Model {
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet } = await this.#predict(from);
+    const { output, unet } = await this.#denoiser.predict(from);
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
       memory: readMemory(),
@@ -254,52 +245,6 @@ export class Model {
     return this.close();
   }
 
-  /** Runs the U-Net once, or on both halves of the guidance in one batch. */
-  async #predict(step: Step): Promise<{ output: Tensor; unet: number }> {
-    const { conditioning, trajectory, latent, index } = step;
-    const { timesteps, sigmas } = trajectory.schedule;
-    const input = samplers[trajectory.sampler].scaleInput(latent, sigmas[index]);
-    const scale = guidanceAt(trajectory, index);
-    const guides = conditioning.guided && usesGuidance(scale);
-    const sample = guides ? Tensor.concat([input, input]) : input;
-    const { context, pooled, timeIds } = conditioning.rows(guides);
-    const rows = sample.shape[0];
-    const { unet } = this.checkpoint;
-    const { lowering } = this.runtime;
-    const adapters = this.#loras.adapters("unet");
-    const build = () => buildUnet(unet.architecture, unet.weights, { lowering, adapters });
-    const strengths = this.#loras.strengths(step.request.loraStrengths);
-    let milliseconds = 0;
-    const outputs = await this.#stages.use("unet", build, async (session) => {
-      const started = performance.now();
-      const result = await session.run({
-        sample,
-        timestep: Tensor.of(Array.from({ length: rows }, () => timesteps[index])),
-        encoder_hidden_states: context,
-        text_embeds: pooled,
-        time_ids: timeIds,
-        ...this.#embeddedGuidance(trajectory, rows),
-        ...this.#loras.feeds("unet", strengths),
-      });
-      milliseconds = performance.now() - started;
-      return result;
-    });
-    const raw = outputs.get("out_sample");
-    if (raw === undefined) throw new Error("Cannot take the step: the U-Net's graph gave no out_sample.");
-    wantFinite(raw, `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`);
-    const half = rows / 2;
-    const output = guides ? guided(raw.slice(0, half), raw.slice(half, rows), scale, trajectory.guidanceRescale) : raw;
-    return { output, unet: milliseconds };
-  }
-
-  /** U-Nets that were distilled with guidance take its scale as an input, and need no unconditional half. */
-  #embeddedGuidance({ embeddedGuidance, guidance }: Trajectory, rows: number): { readonly timestep_cond?: Tensor } {
-    const { timeCondDim } = this.checkpoint.unet.architecture;
-    if (timeCondDim === undefined) return {};
-    const embedding = guidanceEmbedding(embeddedGuidance ?? guidance, timeCondDim);
-    return { timestep_cond: Tensor.concat(Array<Tensor>(rows).fill(embedding)) };
-  }
-
   /** The same place in the run under another request: a new plan, the schedule kept. */
   async #branch(step: Step, changes: Partial<Request>): Promise<Step> {
     const request: Request = { ...step.request, ...changes };
@@ -313,8 +258,7 @@ export class Model {
     const size = this.#sizeOf(request);
     const { prompt, negative } = request;
     const strengths = this.#loras.strengths(request.loraStrengths);
-    const embeds = this.checkpoint.unet.architecture.timeCondDim !== undefined;
-    if (!usesGuidance(guidance) || embeds) {
+    if (!usesGuidance(guidance) || this.#denoiser.embedsGuidance) {
       const [positive] = await this.#text.encode([prompt], strengths);
       return Conditioning.ofTexts(batch, size, positive);
     }
@@ -324,26 +268,8 @@ export class Model {
     return Conditioning.ofTexts(batch, size, positive, zeros ? this.#text.zeros : encoded);
   }
 
-  /** The request's size, its image's, or the model's own. @throws RangeError when image and size disagree */
-  #sizeOf({ size, image }: Request): Size {
-    if (image === undefined) return size ?? this.defaultSize;
-    const [, channels, rows, columns] = image.shape;
-    const { imageChannels, latentChannels } = this.checkpoint.vae.architecture;
-    if (image.shape.length !== 4 || (channels !== imageChannels && channels !== latentChannels)) {
-      throw new RangeError(
-        `Cannot begin from ${formatShape(image.shape)}: wanted is a picture [batch, ${imageChannels}, height, width] ` +
-          `or a latent [batch, ${latentChannels}, height/8, width/8].`,
-      );
-    }
-    const unit = channels === latentChannels ? this.pixelsPerLatent : 1;
-    const own = { width: columns * unit, height: rows * unit };
-    if (size && (size.width !== own.width || size.height !== own.height)) {
-      throw new RangeError(
-        `Cannot begin from an image of ${own.width}x${own.height} for a picture of ${size.width}x${size.height}: ` +
-          `leave the size out, or scale the image first.`,
-      );
-    }
-    return own;
+  #sizeOf(request: Request): Size {
+    return sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent) ?? this.defaultSize;
   }
 
   /** `[4, height/8, width/8]` */

@@ -2,6 +2,8 @@
 
 import { batchNoise, type Generator, torchGenerator } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
+import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { Size } from "./conditioning.ts";
 import { type Request, seedsOf } from "./request.ts";
 
 export interface Draws {
@@ -39,6 +41,36 @@ export function rowsFor(image: Tensor, batch: number): Tensor {
   if (rows === batch) return image;
   if (rows === 1) return Tensor.concat(Array<Tensor>(batch).fill(image));
   throw new RangeError(`Cannot begin from ${rows} pictures for ${batch} seeds: wanted is one for all, or one a seed.`);
+}
+
+/**
+ * The picture size that a request asks for: its own, or its image's; undefined where neither is given.
+ *
+ * @param unit pixels that a latent's cell stands for
+ * @throws RangeError when the image is neither picture nor latent, or has another size than the request
+ */
+export function sizeFor(
+  { size, image }: Request,
+  { imageChannels, latentChannels }: VaeArchitecture,
+  unit: number,
+): Size | undefined {
+  if (image === undefined) return size;
+  const [, channels, rows, columns] = image.shape;
+  if (image.shape.length !== 4 || (channels !== imageChannels && channels !== latentChannels)) {
+    throw new RangeError(
+      `Cannot begin from ${formatShape(image.shape)}: wanted is a picture [batch, ${imageChannels}, height, width] ` +
+        `or a latent [batch, ${latentChannels}, height/${unit}, width/${unit}].`,
+    );
+  }
+  const scale = channels === latentChannels ? unit : 1;
+  const own = { width: columns * scale, height: rows * scale };
+  if (size && (size.width !== own.width || size.height !== own.height)) {
+    throw new RangeError(
+      `Cannot begin from an image of ${own.width}x${own.height} for a picture of ${size.width}x${size.height}: ` +
+        `leave the size out, or scale the image first.`,
+    );
+  }
+  return own;
 }
 
 function wantNoise(noise: Tensor, shape: Shape): Tensor {

@@ -4,6 +4,7 @@ import type { Architecture } from "../model/inspect/inspection.ts";
 import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "../weights/architecture.ts";
 import type { TableRow } from "./table.ts";
 
+/** What a reader asks first; `inspect --json` has every number. */
 export function architectureInWords(architecture: Architecture): string {
   if ("down" in architecture) return unetInWords(architecture);
   return "hiddenSize" in architecture ? clipInWords(architecture) : vaeInWords(architecture);

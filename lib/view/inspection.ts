@@ -1,272 +1,51 @@
-/** An inspection as people read it: facts, tables, what is wrong, and how to run it. */
+/** An inspection as people read it: facts, what is wrong, tables, and how to run it. */
 
-import type {
-  CheckpointInspection,
-  DTypeCount,
-  Inspection,
-  KeyReport,
-  LoraInspection,
-} from "../model/inspect/inspection.ts";
-import { architectureInWords, blockInWords } from "./architecture.ts";
-import { escapeHtml, tableHtml, type TableRow, tableText } from "./table.ts";
+import type { Inspection } from "../model/inspect/inspection.ts";
+import { type InspectionOptions, type List, sheetOf } from "./inspection_sheet.ts";
+import { escapeHtml, tableHtml, tableText } from "./table.ts";
 
-export interface InspectionOptions {
-  /** "all" lists every missing, misfitting, unknown and unread tensor. Default "some": the first few. */
-  readonly keys?: "some" | "all";
-}
-
-/** The same report for a terminal and for a cell. */
-interface Sheet {
-  readonly heading: string;
-  readonly facts: readonly (readonly [label: string, text: string])[];
-  readonly tables: readonly (readonly TableRow[])[];
-  readonly lists: readonly List[];
-}
-
-interface List {
-  readonly title: string;
-  readonly lines: readonly string[];
-  /** Written to be copied: never broken, never shortened. */
-  readonly copied?: true;
-}
-
-/** Names shown of a list before the rest is only counted. */
-const FEW = 6;
+export type { InspectionOptions } from "./inspection_sheet.ts";
 
 /** The columns that a terminal has at least; facts that are longer go on below. */
 const WIDTH = 100;
 
 const grouped = { digits: "grouped" } as const;
 
+/** For a terminal: columns aligned, nothing cut; commands stay on one line, to be copied. */
 export function inspectionText(inspection: Inspection, options: InspectionOptions = {}): string {
-  const { heading, facts, tables, lists } = sheetOf(inspection, options);
+  const { heading, facts, alarms, tables, lists } = sheetOf(inspection, options);
   const label = Math.max(...facts.map(([label]) => label.length)) + 2;
   return [
     heading,
     facts.map(([name, text]) => name.padEnd(label) + wrapped(text, label)).join("\n"),
+    ...alarms.map(listText),
     ...tables.map((rows) => tableText(rows, grouped)),
-    ...lists.map(({ title, lines, copied }) =>
-      [title, ...lines.map((line) => `  ${copied ? line : wrapped(line, 2)}`)].join("\n")
-    ),
+    ...lists.map(listText),
   ].join("\n\n");
 }
 
+function listText({ title, lines, copied }: List): string {
+  return [title, ...lines.map((line) => `  ${copied ? line : wrapped(line, 2)}`)].join("\n");
+}
+
+/** For a cell. Names from files are escaped. */
 export function inspectionHtml(inspection: Inspection, options: InspectionOptions = {}): string {
-  const { heading, facts, tables, lists } = sheetOf(inspection, options);
+  const { heading, facts, alarms, tables, lists } = sheetOf(inspection, options);
   const rows = facts.map(([label, text]) =>
     `<tr><th style="text-align:left">${escapeHtml(label)}</th><td style="text-align:left">${escapeHtml(text)}</td></tr>`
   );
   return [
     `<p><b>${escapeHtml(heading)}</b></p>`,
     `<table><tbody>${rows.join("")}</tbody></table>`,
+    ...alarms.map(listHtml),
     ...tables.map((rows) => tableHtml(rows, grouped)),
-    ...lists.map(({ title, lines }) =>
-      `<p>${escapeHtml(title)}</p><pre style="margin:0 0 1em 1em">${lines.map(escapeHtml).join("\n")}</pre>`
-    ),
+    ...lists.map(listHtml),
   ].join("\n");
 }
 
-function sheetOf(inspection: Inspection, options: InspectionOptions): Sheet {
-  return inspection.inspected === "lora" ? loraSheet(inspection, options) : checkpointSheet(inspection, options);
+function listHtml({ title, lines }: List): string {
+  return `<p>${escapeHtml(title)}</p><pre style="margin:0 0 1em 1em">${lines.map(escapeHtml).join("\n")}</pre>`;
 }
-
-function checkpointSheet(inspection: CheckpointInspection, options: InspectionOptions): Sheet {
-  const { path, layout, bytes, parts, lacks, structure, prediction, faults, notes } = inspection;
-  const unet = parts.find(({ part }) => part === "unet");
-  const architecture = unet?.architecture;
-  const told = [...new Set(parts.flatMap(({ told }) => told ? [toldBy[told]] : []))];
-  const sizes = aligned(parts.map(({ bytes }) => formatSize(bytes)));
-  const shares = aligned((unet?.blocks ?? []).map(({ parameters }) => share(parameters, unet?.parameters ?? 1)));
-  return {
-    heading: `${path}: ${layout}, ${formatSize(bytes)}`,
-    facts: [
-      ...structure ? [["structure", structure.name] as const] : [],
-      ...distilled(inspection),
-      ...unet ? [["predicts", `${prediction.type} (${prediction.told})`] as const] : [],
-      ...inspection.scheduler === undefined ? [] : [["scheduler", inspection.scheduler] as const],
-      ...inspection.markers.map((marker) => ["marker", marker] as const),
-      ...inspection.tokenizers.length > 0 ? [["tokenizers", inspection.tokenizers.join(", ")] as const] : [],
-      ...lacks.length > 0 ? [["lacks", `${lacks.join(", ")}: the model that it is opened with has them`] as const] : [],
-      ...parts.flatMap(({ part, architecture }) =>
-        architecture === undefined ? [] : [[part, architectureInWords(architecture)] as const]
-      ),
-      ...told.length > 0 ? [["told", told.join(" ")] as const] : [],
-      ["read", "where it lies: what is split, transposed, squeezed or cast below, the graph does; nothing is copied"],
-    ],
-    tables: [
-      parts.map(({ part, parameters, tensors, dtypes, files }, index) => ({
-        part,
-        parameters,
-        tensors,
-        stored: dtypesInWords(dtypes),
-        size: sizes[index],
-        file: files.length > 1 ? `${files[0].name} and ${files.length - 1} more` : files[0]?.name,
-      })),
-      (unet?.blocks ?? []).map(({ name, parameters }, index) => ({
-        "U-Net block": name,
-        ...architecture !== undefined && "down" in architecture ? blockInWords(architecture, name) : {},
-        parameters,
-        share: shares[index],
-      })),
-      withoutZeros(parts.flatMap(({ part, keys }) => keys === undefined ? [] : [keyRow(part, keys)])),
-    ].filter((rows) => rows.length > 0),
-    lists: [
-      ...keyLists(inspection, options),
-      ...metadataList(inspection),
-      ...sentences("Faults:", faults),
-      ...sentences("Notes:", notes),
-      ...runs(inspection),
-    ],
-  };
-}
-
-const toldBy = {
-  "by config": "by its config files",
-  "by shapes": "by the shapes of its tensors; heads of 64 channels are taken for granted",
-} as const;
-
-function keyRow(part: string, { used, renamed, views, missing, misfits, aside, unknown }: KeyReport): TableRow {
-  return {
-    "tensors of": part,
-    read: used,
-    renamed,
-    split: views.rows,
-    transposed: views.transpose,
-    squeezed: views.squeeze,
-    cast: views.cast,
-    "left unread": aside.reduce((sum, { names }) => sum + names.length, 0),
-    misfits: misfits.length,
-    missing: missing.length,
-    unknown: unknown.length,
-  };
-}
-
-/** What a reader looks for even where there is none. */
-const ALWAYS: readonly string[] = ["missing", "unknown"];
-
-/** Rows without the columns that hold nothing but zeros. */
-function withoutZeros(rows: readonly TableRow[]): readonly TableRow[] {
-  const kept = Object.keys(rows[0] ?? {}).filter((name) =>
-    ALWAYS.includes(name) || rows.some((row) => row[name] !== 0)
-  );
-  return rows.map((row) => Object.fromEntries(kept.map((name) => [name, row[name]])));
-}
-
-function share(parameters: number, all: number): string {
-  return `${(100 * parameters / all).toFixed(1)} %`;
-}
-
-function aligned(texts: readonly string[]): readonly string[] {
-  const width = Math.max(...texts.map((text) => text.length));
-  return texts.map((text) => text.padStart(width));
-}
-
-function keyLists(
-  { parts, aside, unknown }: CheckpointInspection,
-  { keys = "some" }: InspectionOptions,
-): readonly List[] {
-  const listed = (title: string, lines: readonly string[]): readonly List[] => {
-    if (lines.length === 0) return [];
-    const most = keys === "all" ? lines.length : FEW;
-    const rest = lines.length - most;
-    return [{
-      title,
-      lines: rest > 0 ? [...lines.slice(0, most), `and ${rest.toLocaleString("en")} more (--keys)`] : lines,
-    }];
-  };
-  const shape = (sizes: readonly number[]) => `[${sizes.join(", ")}]`;
-  const reports = parts.flatMap(({ part, keys }) => keys ? [{ part, ...keys }] : []);
-  const left = [
-    ...reports.flatMap(({ part, aside }) => aside.map((group) => ({ of: `${part}: `, ...group }))),
-    ...aside.map((group) => ({ of: "", ...group })),
-  ];
-  return [
-    ...reports.flatMap(({ part, missing }) =>
-      listed(`Missing in the ${part}:`, missing.map(({ key, shape: wanted }) => `${key} ${shape(wanted)}`))
-    ),
-    ...reports.flatMap(({ part, misfits }) =>
-      listed(
-        `Of another shape in the ${part}:`,
-        misfits.map(({ key, shape: stored, wanted }) => `${key} ${shape(stored)}, wanted ${shape(wanted)}`),
-      )
-    ),
-    ...listed("Unknown:", [...reports.flatMap(({ unknown }) => unknown), ...unknown]),
-    ...keys === "all"
-      ? left.flatMap(({ of, why, names }) => listed(`Unread, ${of}${why}:`, names))
-      : listed("Unread:", left.map(({ of, why, names }) => `${of}${names.length.toLocaleString("en")}, ${why}`)),
-  ];
-}
-
-function loraSheet(lora: LoraInspection, { keys = "some" }: InspectionOptions): Sheet {
-  const { path, bytes, naming, parameters, dtypes, ranks, scales, modules, unknown, refused } = lora;
-  const often = (rows: readonly (readonly [number, number])[]) =>
-    rows.length === 1
-      ? formatNumber(rows[0][0])
-      : rows.slice(0, FEW).map(([value, modules]) => `${formatNumber(value)} (${modules} modules)`).join(", ") +
-        (rows.length > FEW ? `, and ${rows.length - FEW} others` : "");
-  const most = keys === "all" ? unknown.length : FEW;
-  const rest = unknown.length - most;
-  return {
-    heading: `${path}: LoRA, ${formatSize(bytes)}`,
-    facts: [
-      ...distilled(lora),
-      ["made for", lora.madeFor],
-      ["names", naming],
-      ...ranks.length > 0 ? [["rank", often(ranks.map(({ rank, modules }) => [rank, modules]))] as const] : [],
-      ...scales.length > 0
-        ? [["alpha/rank", often(scales.map(({ scale, modules }) => [scale, modules]))] as const]
-        : [],
-      ["parameters", parameters.toLocaleString("en")],
-      ["stored", dtypesInWords(dtypes)],
-    ],
-    tables: modules.length > 0 ? [modules.map((row) => ({ ...row }))] : [],
-    lists: [
-      ...unknown.length > 0
-        ? [{ title: "Unknown:", lines: rest > 0 ? [...unknown.slice(0, most), `and ${rest} more (--keys)`] : unknown }]
-        : [],
-      ...metadataList(lora),
-      ...sentences("Not applied:", refused === undefined ? [] : [refused]),
-      ...runs(lora),
-    ],
-  };
-}
-
-function distilled(
-  { distillation: { family, certainty, reason } }: Inspection,
-): readonly (readonly [string, string])[] {
-  return [["distillation", `${certainty === "likely" ? "likely " : ""}${family} (${reason})`]];
-}
-
-function sentences(title: string, lines: readonly string[]): readonly List[] {
-  return lines.length === 0 ? [] : [{ title, lines }];
-}
-
-function metadataList({ metadata }: Inspection): readonly List[] {
-  return sentences("Metadata:", Object.entries(metadata).map(([key, text]) => `${key}: ${text}`));
-}
-
-function runs({ recipes }: Inspection): readonly List[] {
-  if (recipes.length === 0) return [];
-  const alone = recipes.every(({ command }) => !command.includes("--model MODEL"));
-  const title = alone ? "Run it:" : "Run it, with a whole checkpoint of the same structure as MODEL:";
-  return [{ title, lines: recipes.map(({ command }) => command), copied: true }];
-}
-
-/** "F16"; "mixed: F16, 4 % F32". */
-function dtypesInWords(dtypes: readonly DTypeCount[]): string {
-  if (dtypes.length <= 1) return dtypes[0]?.dtype ?? "nothing";
-  const all = dtypes.reduce((sum, { parameters }) => sum + parameters, 0);
-  const shares = dtypes.map(({ dtype, parameters }) => `${Number((100 * parameters / all).toPrecision(2))} % ${dtype}`);
-  return `mixed: ${shares.join(", ")}`;
-}
-
-/** Bytes in powers of ten, as disks count them. */
-function formatSize(bytes: number): string {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
-  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`;
-}
-
-const formatNumber = (value: number) => String(Number(value.toPrecision(4)));
 
 /** Breaks a text between words, the lines after the first indented. */
 function wrapped(text: string, indent: number): string {

@@ -1,6 +1,7 @@
 /** `deno task inspect`: what it prints, and how it ends. */
 
 import { parse, UsageError } from "../../lib/cli/args.ts";
+import { generate } from "../../lib/cli/generate.ts";
 import { inspectCommand } from "../../lib/cli/inspect.ts";
 import { match, throws } from "node:assert/strict";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { inFolder } from "../files.ts";
 import { layouts, write } from "../layouts.ts";
 
 const POCKET = "models/pocket/base";
+const LIGHTNING = "models/pocket/lightning_4step_unet.safetensors";
 
 async function inspect(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -33,6 +35,21 @@ Deno.test("inspect: a report that fits a terminal, its commands whole", async ()
   equal(long, []);
   ok(!/ \n/.test(stdout), "blanks at the end of a line");
 });
+
+Deno.test("inspect: every command that it advises is one that generate takes", () =>
+  inFolder(async (folder) => {
+    const single = join(folder, "sdxl_lightning_4step.safetensors");
+    await write(single, layouts["single-original"]); // wants --tokenizer
+    for (const path of [POCKET, LIGHTNING, single, "data/goldens/lora-peft.safetensors"]) {
+      const { recipes } = JSON.parse((await inspect(path, "--json")).stdout);
+      ok(recipes.length > 0, path);
+      for (const { recipe, command } of recipes) {
+        const [deno, task, name, ...argv] = command.split(" ");
+        equal([deno, task, name], ["deno", "task", "generate"]);
+        equal(parse(generate.options, argv).text("recipe"), recipe);
+      }
+    }
+  }));
 
 Deno.test("inspect --json: the whole report on stdout, and nothing else", async () => {
   const { code, stdout } = await inspect(POCKET, "--json");

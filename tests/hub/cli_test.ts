@@ -95,7 +95,7 @@ Deno.test("pull: Ctrl-C and a stop from outside end it at once, what has arrived
         stdout: "",
         stderr: "Stopped. What has arrived is kept: the same command goes on from there.\n",
       });
-      ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
+      ok(performance.now() - began < 3000, `${performance.now() - began} ms`);
       equal((await Deno.stat(incomplete)).size, 8192);
     });
   }

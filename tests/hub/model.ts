@@ -84,3 +84,10 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
 /** Waits until a download has left so many bytes. */
 export const untilBytes = (path: string, bytes: number) =>
   until(async () => await there(path) && (await Deno.stat(path)).size >= bytes);
+
+/** Trouble for the first few requests that match. */
+export function first(count: number, matches: (seen: Seen) => boolean, trouble: () => Trouble) {
+  return (seen: Seen) => matches(seen) && count-- > 0 ? trouble() : undefined;
+}
+
+export const inApi = ({ path }: Seen) => path.startsWith("/api/");

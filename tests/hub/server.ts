@@ -160,10 +160,11 @@ export class TestHub implements AsyncDisposable {
   #tree(url: URL): Response {
     const from = Number(url.searchParams.get("cursor") ?? 0);
     const folders = new Set(this.#files.flatMap(({ path }) => path.includes("/") ? [path.split("/")[0]] : []));
-    const all = [
+    const all: Record<string, unknown>[] = [
       ...[...folders].map((path) => ({ type: "directory", path, size: 0, oid: gitHash(new Uint8Array()) })),
       ...this.#files.map((file) => this.#entry(file)),
     ];
+    if (url.searchParams.get("recursive") !== "true") all.splice(0, all.length, ...all.filter(atTop));
     const headers = new Headers();
     if (from + this.pageSize < all.length) {
       url.searchParams.set("cursor", String(from + this.pageSize));
@@ -229,6 +230,8 @@ export class TestHub implements AsyncDisposable {
     });
   }
 }
+
+const atTop = ({ path }: Record<string, unknown>) => typeof path === "string" && !path.includes("/");
 
 export function refuse(status: number, code?: string, headers: Record<string, string> = {}): Response {
   return new Response(null, { status, headers: code === undefined ? headers : { ...headers, "x-error-code": code } });

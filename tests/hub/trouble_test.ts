@@ -1,18 +1,12 @@
 import { join } from "node:path";
 import { pull, pullFiles } from "../../lib/hub/pull.ts";
-import { retryAfter } from "../../lib/hub/patience.ts";
+import { Hiccup, Patience, retryAfter } from "../../lib/hub/patience.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
-import { big, blobOf, filesUnder, onBig, repoFolder, there, withHub } from "./model.ts";
+import { big, blobOf, filesUnder, first, inApi, onBig, repoFolder, there, withHub } from "./model.ts";
 import { COMMIT, noise, refuse, REPO, type Seen, type Trouble } from "./server.ts";
 
 const token = "hf_tokenThatNobodyMaySee";
 
-/** Trouble for the first few requests that match. */
-function first(count: number, matches: (seen: Seen) => boolean, trouble: () => Trouble) {
-  return (seen: Seen) => matches(seen) && count-- > 0 ? trouble() : undefined;
-}
-
-const inApi = ({ path }: Seen) => path.startsWith("/api/");
 const atStorage = ({ at }: Seen) => at === "storage";
 
 Deno.test("what passes is tried again: 429 with Retry-After, 500, 503, in the listing and in the bytes", async () => {
@@ -47,6 +41,26 @@ Deno.test("Retry-After is obeyed, as seconds and as a date", async () => {
       /^Cannot pull org\/model:README\.md: 127\.0\.0\.1:\d+ asks for fewer requests \(429\) and asks to come back in 86400 s\.$/,
     );
   });
+});
+
+Deno.test("each wait is twice as long as the one before, until something arrives", async () => {
+  const patience = new Patience({ times: 3, wait: 20 });
+  const wait = async () => {
+    const began = performance.now();
+    await patience.after(new Hiccup("nothing came"), "pull x");
+    return performance.now() - began;
+  };
+  for (const least of [20, 40, 80]) ok(await wait() >= least - 1, `${least} ms were waited`);
+  await throwsSentence(wait, "Cannot pull x: nothing came, 4 times in a row. Is the network up?");
+  patience.renew();
+  await wait();
+});
+
+Deno.test("an abort ends a wait", async () => {
+  const stop = new AbortController();
+  const waiting = new Patience({ wait: 60_000 }, stop.signal).after(new Hiccup("nothing came"), "pull x");
+  stop.abort(new Error("Stopped."));
+  await throwsSentence(() => waiting, "Stopped.");
 });
 
 /** What the hub answers, with and without a token, and what the user is told. */
@@ -247,48 +261,26 @@ Deno.test("neither token nor signed address is shown when the connection fails",
     );
   }));
 
-/** Listings that no hub sends, or that a bad one might. */
-const listings: [json: unknown, message: RegExp][] = [
-  ["<html>", /the hub's answer is not what a hub sends/],
-  [{ no: "list" }, /the hub's answer is not what a hub sends/],
-  [[null], /in the hub's answer/],
-  [[{ type: "file", path: "../../x", size: 1, oid: "0".repeat(40) }], /in it, "\.\.\/\.\.\/x" has a "\.\."/],
-  [[{ type: "file", path: "C:\\x", size: 1, oid: "0".repeat(40) }], /in it, .* drive of Windows/],
-  [[{ type: "file", path: "x", size: -1, oid: "0".repeat(40) }], /in the hub's answer size is -1/],
-  [[{ type: "file", path: "x", size: 1, oid: "../../../x" }], /in the hub's answer oid is/],
-  [[{ type: "file", path: "x", size: 1, lfs: { oid: "../x", size: 1 } }], /in the hub's answer lfs\.oid is/],
-  [[{ type: "file", path: "x", size: 1 }], /the hub tells no hash of x/],
-  [[], /it has neither a model_index\.json nor \.safetensors weights/],
-];
-
-Deno.test("a listing that is no listing, or would leave the cache, is refused in one sentence", () =>
+Deno.test("a file that ends early each time is told, whether ranges are given or not", () =>
   withHub(async (hub, options, cache) => {
-    for (const [json, message] of listings) {
-      hub.trouble = ({ path }) =>
-        path.includes("/tree/")
-          ? { response: new Response(typeof json === "string" ? json : JSON.stringify(json)) }
-          : undefined;
-      await throwsSentence(() => pull(REPO, options), message);
-    }
-    hub.trouble = ({ path }) => path.includes("/revision/") ? { response: Response.json({ sha: "../x" }) } : undefined;
-    await throwsSentence(() => pull(REPO, options), /in the hub's answer sha is "\.\.\/x"/);
-    equal(await filesUnder(cache), [], "nothing was written");
-  }));
-
-Deno.test("a listing without end has an end", () =>
-  withHub(async (hub, options) => {
-    let pages = 0;
-    const endless: typeof fetch = (input, init) => {
-      const url = String(input);
-      if (!url.includes("/tree/")) return fetch(input, init);
-      pages++;
-      return Promise.resolve(Response.json([], { headers: { link: `<${hub.endpoint}/tree/>; rel="next"` } }));
-    };
+    const headers = { "content-range": "bytes 0-39999/300000" };
+    hub.trouble = onBig(hub, () => ({ response: new Response("", { status: 206, headers }) }));
     await throwsSentence(
-      () => pull(REPO, { ...options, fetch: endless }),
-      /holds more than 20000 files; no model does/,
+      () => pull(`${REPO}:${big}`, options),
+      /: the file ended at byte 0 of 300000, 4 times in a row/,
     );
-    equal(pages, 400);
+    hub.trouble = onBig(hub, () => ({ response: new Response(new ReadableStream({ start: (body) => body.close() })) }));
+    await throwsSentence(
+      () => pull(`${REPO}:${big}`, options),
+      /: the file ended at byte 0 of 300000, 4 times in a row/,
+    );
+    const endless = () => new Response(ReadableStream.from(Array.from({ length: 31 }, () => noise(10_000))));
+    hub.trouble = onBig(hub, () => ({ response: endless() }));
+    await throwsSentence(
+      () => pull(`${REPO}:${big}`, options),
+      /more bytes arrived than the 300000 that the hub lists/,
+    );
+    ok(!await there(blobOf(cache, hub.file(big))), "no blob");
   }));
 
 Deno.test("every request goes through the given fetch", () =>

@@ -2,6 +2,7 @@
 
 import { open, type OpenOptions, type Request } from "fewstep";
 import { kindOf } from "fewstep/weights/files.ts";
+import { openSafetensors } from "fewstep/weights/safetensors.ts";
 import { join } from "node:path";
 import { close, equal, ok, throwsSentence } from "../assert.ts";
 import { inFolder } from "../files.ts";
@@ -50,6 +51,19 @@ Deno.test("two LoRAs add: twice the half is the whole", async () => {
   ];
   whole.forEach((latent, i) => close(twice[i], latent, 1e-5, `latents ${i}`));
 });
+
+Deno.test("two files under the same names keep their own matrices", () =>
+  inFolder(async (folder) => {
+    const lora = loraPath("peft");
+    const nothing = join(folder, "nothing.safetensors");
+    const { tensors } = await openSafetensors(lora);
+    const bytes = await Deno.readFile(lora);
+    for (const { offset, byteLength } of tensors.values()) bytes.fill(0, offset, offset + byteLength);
+    await Deno.writeFile(nothing, bytes);
+    const alone = await latents({ loras: [{ path: lora, strength: STRENGTH }] });
+    const both = await latents({ loras: [nothing, { path: lora, strength: STRENGTH }] });
+    alone.forEach((latent, i) => close(both[i], latent, 1e-6, `latents ${i}`));
+  }));
 
 Deno.test("fused at a strength is branched at that strength, and leaves no file behind", async () => {
   const loras = [{ path: loraPath("peft"), strength: STRENGTH }, { path: loraPath("kohya-original"), strength: -0.1 }];

@@ -13,11 +13,11 @@ import type { Distillation } from "./inspection.ts";
 export interface Guess {
   readonly family: string;
   readonly recipes: readonly string[];
+  /** Where one recipe serves several distillations: the steps of this one. */
+  readonly steps?: number;
 }
 
-export interface Guessed extends Distillation {
-  readonly recipes: readonly string[];
-}
+export interface Guessed extends Distillation, Guess {}
 
 type Row = readonly [RegExp, (match: RegExpMatchArray) => Guess];
 
@@ -52,6 +52,7 @@ const FILES: readonly Row[] = [
   [/^pcm_sdxl_(normal|small)cfg_(2|4|8|16)step(?:_converted)?$/, ([, kind, n]) => ({
     family: `PCM LoRA, ${kind} guidance, ${n} steps`,
     recipes: [`pcm-${kind}cfg`],
+    steps: Number(n),
   })],
   // stabilityai/stable-diffusion-xl-base-1.0
   [/^sd_xl_base_(?:0\.9|1\.0)(?:_0\.9vae)?$/, () => ({ family: "SDXL base, not distilled", recipes: ["base"] })],

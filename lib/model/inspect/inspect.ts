@@ -75,7 +75,7 @@ async function inspectContents(
   const metadata = new Map(
     PARTS.flatMap((part) => weightsOf(part, contents)?.files ?? []).flatMap(({ metadata }) => [...metadata]),
   );
-  const { recipes, ...distillation } = parts.some(({ part }) => part === "unet")
+  const { recipes, steps, ...distillation } = parts.some(({ part }) => part === "unet")
     ? guessDistillation({
       path,
       metadata,
@@ -115,6 +115,7 @@ async function inspectContents(
       ? commandsFor(allowed.fitting, {
         path,
         use,
+        steps,
         model: structure?.name === POCKET ? "models/pocket/base" : undefined,
         tokenizer: wanted,
       })

@@ -83,7 +83,7 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
   const plain = [...modules].filter(([, { down, up }]) => down ?? up);
   const entries = [...file.tensors.values()];
   const guess = guessDistillation({ path, metadata: file.metadata });
-  const { recipes, ...distillation } = guess;
+  const { recipes, steps, ...distillation } = guess;
   const refused = refusal(others, plain);
   return {
     inspected: "lora",
@@ -103,7 +103,7 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
     unknown,
     metadata: remarks(file.metadata),
     distillation,
-    recipes: refused === undefined ? commandsFor(recipes, { path, use: "lora" }) : [],
+    recipes: refused === undefined ? commandsFor(recipes, { path, use: "lora", steps }) : [],
   };
 }
 

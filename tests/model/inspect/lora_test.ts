@@ -67,6 +67,14 @@ Deno.test("sdxl_lightning_4step_lora: made for SDXL, ranks and alphas that diffe
     equal(report.recipes.map(({ recipe }) => recipe), ["lightning-4step", "comfy-lightning-4step"]);
   }));
 
+Deno.test("PCM's LoRAs share a recipe: the command says the steps of this one", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "pcm_sdxl_smallcfg_2step_converted.safetensors");
+    await save(path, new Map(module(K, [2048, 640], 4, 4)));
+    const { recipes: [{ command }] } = await lora(path);
+    ok(command.includes(" --recipe pcm-smallcfg --steps 2 "), command);
+  }));
+
 Deno.test("a LoRA's folder is opened by the one file in it, and known by its name", () =>
   inFolder(async (folder) => {
     const repository = join(folder, "lcm-lora-sdxl");

@@ -1,0 +1,170 @@
+/**
+ * ONNX messages, from what the builder knows: the only file that touches the protobuf classes.
+ *
+ * Source: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and ExternalData.html.
+ */
+
+import { create, toBinary } from "@bufbuild/protobuf";
+import { relative, sep } from "node:path";
+import type { Shape } from "../tensor/tensor.ts";
+import type { DType, WeightRef } from "../weights/weights.ts";
+import {
+  AttributeProto_AttributeType as AttributeType,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation as DataLocation,
+  TensorProto_DataType as DataType,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "./onnx/onnx_pb.ts";
+
+/** IR 10 came with opset 21, the first whose GroupNormalization is per channel; opset 20 has Gelu. */
+const IR_VERSION = 10n;
+const OPSET = 21n;
+
+/** ONNX Runtime's own operators: FusedMatMul, MultiHeadAttention, QuickGelu, … */
+export const MICROSOFT = "com.microsoft";
+
+/** A dimension of an input or output: a number, or the name of one that is known only at run time. */
+export type Dimension = number | string;
+
+export interface Port {
+  readonly name: string;
+  readonly dtype: "float32" | "int32";
+  readonly shape: readonly Dimension[];
+}
+
+/** ONNX tells integers from floats by type, JavaScript does not: floats are written `float(1e-5)`. */
+export interface Float {
+  readonly float: number;
+}
+
+export function float(value: number): Float {
+  return { float: value };
+}
+
+export type Attributes = Readonly<Record<string, number | string | readonly number[] | Float>>;
+
+const ONNX_TYPE: Readonly<Record<DType, DataType>> = {
+  F64: DataType.DOUBLE,
+  F32: DataType.FLOAT,
+  F16: DataType.FLOAT16,
+  BF16: DataType.BFLOAT16,
+  I64: DataType.INT64,
+  I32: DataType.INT32,
+  I16: DataType.INT16,
+  I8: DataType.INT8,
+  U8: DataType.UINT8,
+  BOOL: DataType.BOOL,
+};
+
+const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32 } as const;
+
+/** Number types by the number that ONNX gives them, for `Cast`. */
+export const CAST = { float32: DataType.FLOAT, int64: DataType.INT64 } as const;
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly opType: string;
+  readonly domain?: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Attributes;
+}
+
+export function node({ name, opType, domain = "", inputs, outputs, attributes = {} }: NodeOptions): NodeProto {
+  return create(NodeProtoSchema, {
+    name,
+    opType,
+    domain,
+    input: [...inputs],
+    output: [...outputs],
+    attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+  });
+}
+
+/** A tensor that lies in a file: its location is written relative to `root`, as ONNX wants it. */
+export function externalTensor({ key, file, dtype, shape, offset, byteLength }: WeightRef, root: string): TensorProto {
+  return create(TensorProtoSchema, {
+    name: key,
+    dims: shape.map(BigInt),
+    dataType: ONNX_TYPE[dtype],
+    dataLocation: DataLocation.EXTERNAL,
+    externalData: [
+      { key: "location", value: relative(root, file).split(sep).join("/") },
+      { key: "offset", value: String(offset) },
+      { key: "length", value: String(byteLength) },
+    ],
+  });
+}
+
+export type ConstantKind = "float32" | "int64" | "int32";
+
+/** A tensor that the graph itself holds. */
+export function constantTensor(name: string, kind: ConstantKind, values: readonly number[], shape: Shape): TensorProto {
+  const dims = shape.map(BigInt);
+  switch (kind) {
+    case "float32":
+      return create(TensorProtoSchema, { name, dims, dataType: DataType.FLOAT, floatData: [...values] });
+    case "int32":
+      return create(TensorProtoSchema, { name, dims, dataType: DataType.INT32, int32Data: [...values] });
+    case "int64":
+      return create(TensorProtoSchema, { name, dims, dataType: DataType.INT64, int64Data: values.map(BigInt) });
+  }
+}
+
+export interface GraphParts {
+  readonly name: string;
+  readonly nodes: readonly NodeProto[];
+  readonly initializers: readonly TensorProto[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
+
+/** A whole model, serialised. */
+export function modelBytes({ name, nodes, initializers, inputs, outputs }: GraphParts): Uint8Array {
+  const model = create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    producerName: "fewstep",
+    opsetImport: [{ domain: "", version: OPSET }, { domain: MICROSOFT, version: 1n }],
+    graph: {
+      name,
+      node: [...nodes],
+      initializer: [...initializers],
+      input: inputs.map(valueInfo),
+      output: outputs.map(valueInfo),
+    },
+  });
+  return toBinary(ModelProtoSchema, model);
+}
+
+function attribute(name: string, value: Attributes[string]) {
+  if (typeof value === "number") return { name, type: AttributeType.INT, i: BigInt(value) };
+  if (typeof value === "string") return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+  if ("float" in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  return { name, type: AttributeType.INTS, ints: value.map(BigInt) };
+}
+
+function valueInfo({ name, dtype, shape }: Port): ValueInfoProto {
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: {
+      value: {
+        case: "tensorType",
+        value: {
+          elemType: PORT_TYPE[dtype],
+          shape: { dim: shape.map((dimension) => ({ value: dimensionValue(dimension) })) },
+        },
+      },
+    },
+  });
+}
+
+function dimensionValue(dimension: Dimension) {
+  return typeof dimension === "number"
+    ? { case: "dimValue" as const, value: BigInt(dimension) }
+    : { case: "dimParam" as const, value: dimension };
+}
