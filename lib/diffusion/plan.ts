@@ -48,7 +48,9 @@ export function plan(options: PlanOptions = {}, config: SchedulerConfig = SDXL_S
   const steps = asked ?? recipe.steps;
   // The recipe's own timesteps stand for its steps: asking for others, or for a spacing, replaces them.
   const own = spacing === undefined && steps === recipe.steps ? recipe.timesteps : undefined;
-  const whole = scheduleOf(config, {
+  // A recipe that names its spacing means those levels: what the checkpoint's file lays out anew does not apply.
+  const levels = recipe.spacing === undefined ? config : { ...config, ramp: undefined };
+  const whole = scheduleOf(levels, {
     ...options,
     sampler,
     eta,
@@ -144,7 +146,7 @@ function recipeNamed(name: string): Recipe {
 
 /** The first thing asked for that the recipe's weights were not made for, as one sentence. */
 function guard(name: string, { allowed, why }: Recipe, options: PlanOptions): void {
-  const { steps, guidance, spacing, prediction } = options;
+  const { steps, guidance, spacing, ramp, prediction } = options;
   const refuse = (what: string, reason: string, wanted: string): never => {
     throw new RangeError(`Cannot run ${name} ${what}: ${reason} Allowed: ${wanted} (or pass unguarded to try anyway).`);
   };
@@ -157,6 +159,9 @@ function guard(name: string, { allowed, why }: Recipe, options: PlanOptions): vo
   }
   if (spacing !== undefined && allowed.spacing && !allowed.spacing.includes(spacing)) {
     refuse(`on ${spacing} spacing`, why, spell(allowed.spacing) || "its own timesteps");
+  }
+  if (ramp !== undefined && allowed.spacing) {
+    refuse(`with ${ramp} sigmas`, why, `${spell(allowed.spacing) || "its own timesteps"}, as it is`);
   }
   if (prediction !== undefined && allowed.prediction && !allowed.prediction.includes(prediction)) {
     refuse(`with prediction ${prediction}`, why, spell(allowed.prediction));

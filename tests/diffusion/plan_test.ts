@@ -85,6 +85,17 @@ Deno.test("a model's own ramp does not get in the way of what cannot follow it",
   equal(plan({ steps: 4 }, karras).schedule.sigmas[0], plan({ steps: 4 }).schedule.sigmas[0]);
 });
 
+Deno.test("a recipe's spacing is not laid out anew, neither by the model's file nor on request", async () => {
+  const karras = { ...SDXL_SCHEDULER, ramp: "karras" } as const;
+  equal(plan({ recipe: "lightning-4step" }, karras), plan({ recipe: "lightning-4step" }));
+  await throwsSentence(
+    () => plan({ recipe: "lightning-4step", ramp: "karras" }),
+    /Cannot run lightning-4step with karras sigmas: .* Allowed: trailing, as it is \(or pass unguarded/,
+  );
+  const anyway = plan({ recipe: "lightning-4step", ramp: "karras", unguarded: true }).schedule;
+  equal(anyway.sigmas[1] === plan({ recipe: "lightning-4step" }).schedule.sigmas[1], false);
+});
+
 Deno.test("levels that were listed end in 0, whatever the model's file says", () => {
   const sigmaMin = { ...SDXL_SCHEDULER, finalSigma: "sigma-min" } as const;
   equal(plan({ sigmas: [14, 2, 0] }, sigmaMin).schedule.sigmas, [14, 2, 0]);

@@ -6,11 +6,13 @@ import torch
 from common import save_tensors
 
 
-def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, **more):
+def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, **more):
     """
     Tensors: noise [B,4,h,w] before scaling, prompt_embeds, pooled_prompt_embeds (and negative_…), timesteps [n],
     sigmas [n+1] where the scheduler has them, latents [n+1,B,4,h,w], denoised and prediction [n,B,4,h,w], image.
     One generator per picture, as diffusers draws batches of seeds. `slim` leaves out embeddings and image.
+    `original`: the clean latent that an image-to-image pipeline starts from, `mask` [1,1,h,w] what an inpainting one
+    draws anew; both kept under those names. Latents are what the next step sees: after inpainting's own mixing.
     """
     rows = {"latents": [], "denoised": [], "prediction": [], "timesteps": []}
     embeds = {}
@@ -19,8 +21,7 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
 
     @functools.wraps(step)  # the pipeline asks the signature whether to pass eta and generators
     def recording_step(output, timestep, sample, *args, **kwargs):
-        if not rows["latents"]:
-            rows["latents"].append(sample.clone())
+        rows["latents"][-1:] = [sample.clone()]
         result = step(output, timestep, sample, *args, **{**kwargs, "return_dict": True})
         x0 = next((result[key] for key in ("denoised", "pred_original_sample") if result.get(key) is not None), None)
         rows["prediction"].append(output.clone())
@@ -43,24 +44,34 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
         negative_prompt=None if negative is None else [negative] * len(seeds),
         num_inference_steps=steps,
         guidance_scale=guidance,
-        width=width,
-        height=height,
         generator=generators,
-        output_type="pt",
+        output_type="pt" if mask is None else "latent",
+        **({} if original is None else dict(image=original)),
+        **({} if mask is None else dict(mask_image=mask.repeat_interleave(8, 2).repeat_interleave(8, 3))),
+        **(dict(width=width, height=height) if original is None or mask is not None else {}),
         **more,
     ).images
+    if mask is not None:
+        rows["latents"][-1] = image
     del scheduler.step, pipe.encode_prompt
 
     shape = (1, *rows["latents"][0].shape[1:])
     noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**64)) for seed in seeds])
-    assert torch.equal(rows["latents"][0], noise * scheduler.init_noise_sigma)
+    if original is None:
+        assert torch.equal(rows["latents"][0], noise * scheduler.init_noise_sigma)
     tensors = {"noise": noise, **embeds, "image": image.float(), "timesteps": torch.tensor(rows.pop("timesteps"))}
     tensors |= {key: torch.stack(value) for key, value in rows.items() if value}
     if slim:
         tensors = {key: value for key, value in tensors.items() if key in ("noise", "timesteps", *rows)}
+    if original is not None:
+        tensors["original"] = original
+    if mask is not None:
+        tensors["mask"] = mask
     if hasattr(scheduler, "sigmas"):
         tensors["sigmas"] = scheduler.sigmas.float()
     request = dict(prompt=prompt, seed=seeds, steps=steps, guidance=guidance, size=dict(width=width, height=height), recipe=recipe)
+    if "strength" in more:
+        request["strength"] = more["strength"]
     if negative is not None:
         request["negative"] = negative
     save_tensors(name, tensors, request=request, scheduler=type(scheduler).__name__)

@@ -1,6 +1,6 @@
 """Whole runs by diffusers in float32 on the CPU, as records: the pocket models, the random tiny ones, every sampler.
 
-Command: python tests/goldens/runs.py [pocket|tiny|samplers]  (written: data/goldens/run-*.safetensors; tiny.py first)
+Command: python tests/goldens/runs.py [pocket|tiny|samplers|pictures]  (written: data/goldens/run-*.safetensors; tiny.py first)
 """
 
 import json
@@ -15,6 +15,8 @@ from diffusers import (
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
     LCMScheduler,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     TCDScheduler,
 )
@@ -80,12 +82,35 @@ def samplers():
                width=48, height=64, recipe="none", slim=True, **arguments)
 
 
+def pictures():
+    """From a picture's latent, half of the way, all of it or a part: where each sampler starts, and with what noise."""
+    original = torch.randn((2, 4, 8, 6), generator=torch.Generator().manual_seed(9))
+    mask = torch.zeros(1, 1, 8, 6)
+    mask[:, :, 2:6, 1:4] = 1
+    plain, inpaint = StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline
+    rows = [("picture", plain, name, {}) for name in ("euler", "heun", "ddim", "dpmpp-2m", "lcm")]
+    rows += [("inpaint", inpaint, name, {"mask": mask}) for name in ("euler", "lcm")]
+    for prefix, pipeline, name, masked in rows:
+        kind, config, arguments = SAMPLERS.get(name, (EulerDiscreteScheduler, {}, {}))
+        pipe = pipeline.from_pipe(open_pipeline(GOLDENS / "tiny-deep"), torch_dtype=torch.float32)
+        pipe.set_progress_bar_config(disable=True)
+        pipe.scheduler = kind.from_config(
+            {**pipe.scheduler.config, "clip_sample": False, "set_alpha_to_one": False},
+            timestep_spacing="trailing",
+            **config,
+        )
+        record(f"run-{prefix}-{name}.safetensors", pipe, prompt="gold", seeds=[3, 2**40 + 1], steps=6, guidance=0,
+               width=48, height=64, recipe="none", slim=True, original=original, strength=0.5, **masked, **arguments)
+
+
 if __name__ == "__main__":
     deterministic()
-    wanted = sys.argv[1:] or ["pocket", "tiny", "samplers"]
+    wanted = sys.argv[1:] or ["pocket", "tiny", "samplers", "pictures"]
     if "pocket" in wanted:
         pocket()
     if "tiny" in wanted:
         tiny()
     if "samplers" in wanted:
         samplers()
+    if "pictures" in wanted:
+        pictures()
