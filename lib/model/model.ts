@@ -3,7 +3,7 @@
 import { setImmediate } from "node:timers";
 import { noised, plan, samplers, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
-import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
+import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
