@@ -5,7 +5,7 @@ import { type SchedulerConfig, SDXL_SCHEDULER } from "../../lib/diffusion/schedu
 import { batchNoise, initialNoise } from "../../lib/tensor/random/mod.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { close, equal } from "../assert.ts";
-import { readGolden } from "../goldens/read.ts";
+import { goldensNamed, readGolden } from "../goldens/read.ts";
 
 const runs: Record<
   string,
@@ -34,6 +34,11 @@ for (const sampler of ["euler", "heun", "ddim", "dpmpp-2m", "lcm"] as const) {
   const run = { options: { sampler, spacing, eta, strength: 0.5 }, seeds: [3, 2 ** 40 + 1] } as const;
   runs[`run-picture-${sampler}`] = run;
   if (sampler === "euler" || sampler === "lcm") runs[`run-inpaint-${sampler}`] = run;
+}
+
+// The pocket family's children, as many as there are.
+for (const name of goldensNamed(/^run-child-.*(?=\.safetensors$)/)) {
+  runs[name] = { options: { recipe: readGolden(`${name}.safetensors`).request.recipe }, seeds: [501798843, 1] };
 }
 
 for (const [name, { options, config, seeds }] of Object.entries(runs)) {

@@ -13,6 +13,12 @@ export function goldenPath(name: string): string {
   return decodeURIComponent(new URL(name, FOLDER).pathname);
 }
 
+/** What `pattern` matches of each file's name that it fits. */
+export function goldensNamed(pattern: RegExp): string[] {
+  const names = [...Deno.readDirSync(FOLDER)].flatMap(({ name }) => name.match(pattern)?.[0] ?? []);
+  return names.sort();
+}
+
 export interface Golden {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The tensor of that name. @throws Error where there is none, so that a test never compares nothing. */
@@ -20,7 +26,7 @@ export interface Golden {
   /** An int64 tensor, whose values float32 could not hold. */
   integers(name: string): readonly number[];
   /** What was asked for, of the goldens that are runs. */
-  readonly request: { readonly steps: number };
+  readonly request: { readonly steps: number; readonly recipe?: string };
 }
 
 interface Entry {

@@ -1,4 +1,4 @@
-"""Whole runs by diffusers in float32 on the CPU, as records: the pocket models, the random tiny ones, every sampler.
+"""Whole runs by diffusers in float32 on the CPU, as records: the pocket family, the random tiny models, every sampler.
 
 Command: python tests/goldens/runs.py [pocket|tiny|samplers|pictures]  (written: data/goldens/run-*.safetensors; tiny.py first)
 """
@@ -45,6 +45,35 @@ def pocket():
     pipe.unet.load_state_dict(load_file(POCKET / "lightning_4step_unet.safetensors"))
     pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
     record("run-pocket-lightning.safetensors", pipe, steps=4, guidance=0, recipe="lightning-4step", **text)
+
+
+# The children of the pocket base: golden, file, scheduler and its settings, recipe, steps, pixels.
+CHILDREN = [
+    ("lightning-1step", "lightning_1step_unet_x0", EulerDiscreteScheduler, {"prediction_type": "sample"}, "lightning-1step", 1, 128),
+    ("lightning-2step", "lightning_2step_unet", EulerDiscreteScheduler, {}, "lightning-2step", 2, 128),
+    ("lightning-8step", "lightning_8step_unet", EulerDiscreteScheduler, {}, "lightning-8step", 8, 128),
+    ("lightning-4step-lora", "lightning_4step_lora", EulerDiscreteScheduler, {}, "lightning-4step", 4, 128),
+    ("turbo", "turbo_unet", EulerAncestralDiscreteScheduler, {}, "turbo", 4, 64),
+    ("lcm", "lcm_lora", LCMScheduler, {}, "lcm", 4, 128),
+]
+
+
+def children():
+    animal = article("animal")
+    for name, file, kind, config, recipe, steps, pixels in CHILDREN:
+        path = POCKET / f"{file}.safetensors"
+        if not path.exists():
+            print(f"run-child-{name}: skipped, there is no {path}")
+            continue
+        pipe = open_pipeline(POCKET / "base")
+        if file.endswith("lora"):
+            pipe.load_lora_weights(str(POCKET), weight_name=path.name)
+            pipe.fuse_lora()
+        else:
+            pipe.unet.load_state_dict(load_file(path))
+        pipe.scheduler = kind.from_config(pipe.scheduler.config, timestep_spacing="trailing", **config)
+        record(f"run-child-{name}.safetensors", pipe, prompt=animal["prompt"], seeds=[animal["seed"], 1], steps=steps,
+               guidance=0, width=pixels, height=pixels, recipe=recipe, slim=True)
 
 
 def tiny():
@@ -108,6 +137,7 @@ if __name__ == "__main__":
     wanted = sys.argv[1:] or ["pocket", "tiny", "samplers", "pictures"]
     if "pocket" in wanted:
         pocket()
+        children()
     if "tiny" in wanted:
         tiny()
     if "samplers" in wanted:
