@@ -1,6 +1,5 @@
 /** `deno task pull`: a checkpoint of the hub comes into the cache, and its path onto stdout. */
 
-import { parseArgs } from "node:util";
 import { formatBytes } from "../hub/faults.ts";
 import { isLocal } from "../hub/local.ts";
 import type { Pulled, PullOptions } from "../hub/pull.ts";
@@ -11,11 +10,13 @@ import { type Arguments, type Command, main, UsageError } from "./args.ts";
 
 export const pull: Command = {
   name: "pull",
-  about: "Brings a checkpoint of the hub into the cache that diffusers uses too: deno task pull REF [options].\n" +
-    "REF is org/name, org/name:file.safetensors, org/name@revision:file.safetensors or a page of the hub.\n" +
+  about: "Brings a checkpoint of the hub into the cache that diffusers uses too.\n" +
     "Only what SDXL needs is brought, a pull that was cut is resumed, every file is checked against its hash.",
+  positional: {
+    value: "REF",
+    about: "org/name, org/name:file.safetensors, org/name@revision:file.safetensors or a page of the hub",
+  },
   options: {
-    reference: { value: "REF", about: "the same as REF alone" },
     variant: { value: "NAME", about: "form of a folder's weights, where there is one: fp16. Default: plain ones" },
     file: { value: "NAME", about: "a path in the repository, in place of what SDXL needs; repeatable", multiple: true },
     parallel: { value: "N", about: "ranges of a large file under way at once; default 4" },
@@ -28,11 +29,11 @@ export const pull: Command = {
     "deno task pull ByteDance/SDXL-Lightning:sdxl_lightning_4step_unet.safetensors",
     "HF_TOKEN=hf_… deno task pull org/gated-model",
   ],
-  run: (args) => run(args, []),
+  run,
 };
 
-async function run(args: Arguments, files: readonly string[]): Promise<void> {
-  const reference = args.required("reference", "what to pull, for example stabilityai/sdxl-turbo");
+async function run(args: Arguments): Promise<void> {
+  const reference = args.positional("REF", "what to pull, for example stabilityai/sdxl-turbo");
   await wantReference(reference);
   const stop = new AbortController();
   const line = progressLine();
@@ -42,7 +43,6 @@ async function run(args: Arguments, files: readonly string[]): Promise<void> {
   try {
     const pulled = await pullFiles(reference, {
       ...optionsOf(args),
-      files,
       signal: stop.signal,
       onProgress: line.show,
     });
@@ -73,6 +73,7 @@ async function wantReference(text: string): Promise<void> {
 function optionsOf(args: Arguments): PullOptions {
   return {
     variant: args.text("variant"),
+    files: args.texts("file"),
     parallel: args.number("parallel", "a whole number from 1", { whole: true, least: 1 }),
     verify: args.has("verify") ? "hash" : "size",
     offline: args.has("offline") ? true : undefined,
@@ -145,25 +146,4 @@ function account({ files }: Pulled, milliseconds: number): string {
   } s; ${cached} were there.`;
 }
 
-/**
- * REF stands alone on the command line, and --file may come several times. `args.ts` takes no lone words and gives an
- * option's last value, so both are read here, and REF goes on under a name.
- */
-export function readLine(argv: readonly string[]): { readonly argv: readonly string[]; readonly files: string[] } {
-  const options = Object.fromEntries(
-    Object.entries(pull.options).map(([name, { value }]) => [
-      name,
-      { type: value === undefined ? "boolean" as const : "string" as const, multiple: true as const },
-    ]),
-  );
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
-  const alone = tokens.find((token) => token.kind === "positional");
-  const files = tokens.flatMap((token) => token.kind === "option" && token.name === "file" ? token.value ?? [] : []);
-  if (alone?.kind !== "positional") return { argv, files };
-  return { argv: [`--reference=${alone.value}`, ...argv.toSpliced(alone.index, 1)], files };
-}
-
-if (import.meta.main) {
-  const { argv, files } = readLine(Deno.args);
-  await main({ ...pull, run: (args) => run(args, files) }, argv);
-}
+if (import.meta.main) await main(pull);

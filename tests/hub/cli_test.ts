@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { inWords, readLine } from "../../lib/cli/pull.ts";
+import { inWords } from "../../lib/cli/pull.ts";
 import { equal, ok } from "../assert.ts";
 import { big, blobOf, onBig, untilBytes, withHub } from "./model.ts";
 import { COMMIT, refuse, REPO } from "./server.ts";
@@ -56,7 +56,7 @@ Deno.test("pull: a mistake on the command line is exit code 2, anything else 1; 
     const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache, HF_TOKEN: "hf_tokenThatNobodyMaySee" };
     hub.trouble = () => ({ response: refuse(403, "GatedRepo") });
     const mistakes: [code: number, args: string[], message: RegExp][] = [
-      [2, [], /^Missing --reference: what to pull, for example stabilityai\/sdxl-turbo\.$/],
+      [2, [], /^Missing REF: what to pull, for example stabilityai\/sdxl-turbo\.$/],
       [2, ["a", "b"], /^Unexpected "b"/],
       [2, ["org/../x"], /^Cannot use "org\/\.\.\/x" as a model of the hub: .*\.$/],
       [2, [REPO, "--parallel", "0"], /^Cannot use --parallel "0": a whole number from 1 was wanted\.$/],
@@ -99,12 +99,6 @@ Deno.test("pull: Ctrl-C and a stop from outside end it at once, what has arrived
       equal((await Deno.stat(incomplete)).size, 8192);
     });
   }
-});
-
-Deno.test("pull: REF may stand anywhere, and a value is not taken for it", () => {
-  equal(readLine(["--variant", "fp16", "a/b", "--json"]).argv, ["--reference=a/b", "--variant", "fp16", "--json"]);
-  equal(readLine(["--file", "x", "--file=y"]), { argv: ["--file", "x", "--file=y"], files: ["x", "y"] });
-  equal(readLine(["--", "a/b"]).argv, ["--reference=a/b", "--"]);
 });
 
 Deno.test("pull: progress in words", () => {

@@ -13,7 +13,7 @@ import { commandsFor } from "./commands.ts";
 import { countBlocks, countDTypes, remarks } from "./counts.ts";
 import { allowedRecipes, guessDistillation, type Guessed } from "./distillation.ts";
 import type { Architecture, CheckpointInspection, Inspection, PartReport } from "./inspection.ts";
-import { reportKeys, setAside } from "./keys.ts";
+import { encodes, reportKeys, setAside } from "./keys.ts";
 import { inspectLora, isLora } from "./lora.ts";
 import { nameFiles } from "./names.ts";
 import { predictionOf } from "./prediction.ts";
@@ -71,6 +71,9 @@ async function inspectContents(
   const structure = contents.unet && structureOf(contents.unet.architecture);
   if (structure?.refused !== undefined) faults.push(structure.refused);
   const notes: string[] = [];
+  if (contents.vae && !encodes(contents.vae)) {
+    notes.push("The vae has no encoder: it decodes, and cannot begin from a picture.");
+  }
   const scheduler = await schedulerOf(contents, faults, notes);
   const metadata = new Map(
     PARTS.flatMap((part) => weightsOf(part, contents)?.files ?? []).flatMap(({ metadata }) => [...metadata]),

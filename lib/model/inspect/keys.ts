@@ -3,7 +3,7 @@
 import { buildClipText } from "../../graph/clip.ts";
 import { cpu } from "../../graph/lowering.ts";
 import { buildUnet } from "../../graph/unet.ts";
-import { buildVaeDecoder } from "../../graph/vae.ts";
+import { buildVaeDecoder, buildVaeEncoder } from "../../graph/vae.ts";
 import { formatShape, type Shape, sizeOf } from "../../tensor/tensor.ts";
 import type { Contents, Part, PartName } from "../../weights/checkpoint.ts";
 import type { TensorEntry } from "../../weights/safetensors.ts";
@@ -44,7 +44,6 @@ const ASIDE: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)position_ids$/, "a buffer of 0, 1, 2, …"],
   [/(^|\.)logit_scale$/, "used in CLIP's training alone"],
   [/^text_encoder:(last layer|text_model\.final_layer_norm)\./, "the last layer: SDXL reads the one before it"],
-  [/^vae:(encoder|quant_conv)\./, "the VAE's encoder: drawing only decodes"],
   [/^(denoiser\.sigmas|betas|.*alphas_cumprod.*|posterior_.*|logvar|lvlb_weights)$/, "the training's noise schedule"],
 ];
 
@@ -79,12 +78,20 @@ export function reportKeys(part: PartName, contents: Contents): KeyReport | unde
     case "unet":
       return report(unet, (architecture, weights) => buildUnet(architecture, weights, { lowering: cpu }));
     case "vae":
-      return report(vae, (architecture, weights) => buildVaeDecoder(architecture, weights, { lowering: cpu }));
+      return report(vae, (architecture, weights) => {
+        buildVaeDecoder(architecture, weights, { lowering: cpu });
+        if (vae && encodes(vae)) buildVaeEncoder(architecture, weights, { lowering: cpu });
+      });
     case "text_encoder":
       return report(textEncoder, (architecture, weights) => buildClipText(architecture, weights, { lowering: cpu }));
     case "text_encoder_2":
       return report(textEncoder2, (architecture, weights) => buildClipText(architecture, weights, { lowering: cpu }));
   }
+}
+
+/** Whether a VAE brings its encoder: some are published to decode alone. */
+export function encodes({ weights }: Pick<Part<Architecture>, "weights">): boolean {
+  return weights.refs.some(({ key }) => key.startsWith("encoder."));
 }
 
 function reportOf(part: PartName, { weights, used, missing, misfits }: Noting, lastLayer: number): KeyReport {

@@ -25,12 +25,13 @@ const partOf = ({ parts }: CheckpointInspection, name: string) => {
 
 /** How the tensors of tiny-sdxl are to be found in each layout: pieces, transposed, squeezed. */
 const LAYOUTS = {
-  "single-original": ["single file, original names", 12, 1, 4], // 2 layers × q, k, v × weight, bias; VAE's q, k, v, out
+  // 2 layers × q, k, v × weight, bias; q, k, v, out of the VAE's decoder and encoder
+  "single-original": ["single file, original names", 12, 1, 8],
   "single-diffusers": ["single file, diffusers names", 0, 0, 0],
   "unet-original": ["U-Net file, original names", 0, 0, 0],
   "unet-original-prefixed": ["U-Net file, original names", 0, 0, 0],
   "unet-diffusers": ["U-Net file, diffusers names", 0, 0, 0],
-  "vae-original": ["VAE file, original names", 0, 0, 4],
+  "vae-original": ["VAE file, original names", 0, 0, 8],
   "vae-diffusers": ["VAE file, diffusers names", 0, 0, 0],
 } as const;
 
@@ -67,6 +68,18 @@ Deno.test("a U-Net file lacks the other parts, and is run inside another model; 
     const { distillation, recipes } = await checkpoint(vae);
     equal(distillation.family, "none");
     ok(recipes[0].command.includes(`--model MODEL --vae ${vae}`), recipes[0].command);
+  }));
+
+Deno.test("a VAE without its encoder decodes, and that is told; a gap in the encoder is one", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "vae.safetensors");
+    await write(path, layouts["vae-diffusers"], (tensors) => {
+      for (const name of [...tensors.keys()]) if (/^(encoder|quant_conv)\./.test(name)) tensors.delete(name);
+    });
+    const report = await checkpoint(path);
+    equal([report.faults, report.notes.length, partOf(report, "vae").keys.missing], [[], 1, []]);
+    await write(path, layouts["vae-diffusers"], (tensors) => void tensors.delete("encoder.conv_in.weight"));
+    equal(partOf(await checkpoint(path), "vae").keys.missing.map(({ key }) => key), ["encoder.conv_in.weight"]);
   }));
 
 Deno.test("a single file whose vocabulary is not CLIP's says that a tokenizer is wanted, until one lies beside it", () =>
