@@ -61,7 +61,7 @@ Deno.test("fp16 and bf16 draws of whole blocks are the float32 stream, cast", ()
 Deno.test("Philox 4×32-10 gives Random123's known answers", () => {
   const answer = (counter: number[], key: [number, number]) => {
     const words = Uint32Array.from(counter);
-    philox(words, ...key);
+    philox(words, 0, ...key);
     return [...words].map((word) => word.toString(16).padStart(8, "0")).join(" ");
   };
   equal(answer([0, 0, 0, 0], [0, 0]), "6627e8d5 e169c58d bc57ac4c 9b00dbd8");
