@@ -6,6 +6,7 @@ import type { OpenOptions } from "../model/open.ts";
 import type { Request } from "../model/request.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
+import { loraOf } from "./lora.ts";
 import { outputFiles, wantWritable } from "./output.ts";
 
 /** Names in lines of up to 80 letters, for the help. */
@@ -157,12 +158,6 @@ const STRENGTH = 0.3;
 async function readImage(path: string): Promise<Tensor> {
   const { readPicture } = await import("../view/picture.ts");
   return await readPicture(path);
-}
-
-/** FILE or FILE=STRENGTH. What follows the last "=" is part of the name where it is no number. */
-function loraOf(text: string): { path: string; strength?: number } {
-  const [, path, strength] = /^(.+)=([+-]?(?:\d+\.?\d*|\.\d+))$/.exec(text) ?? [];
-  return path === undefined ? { path: text } : { path, strength: Number(strength) };
 }
 
 /** torch's seeds: −2⁶³ … 2⁶⁴ − 1. */

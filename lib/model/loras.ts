@@ -22,6 +22,11 @@ export class Loras {
     this.#mode = mode;
   }
 
+  /** Those that stand beside the weights. */
+  get branches(): readonly LoadedLora[] {
+    return this.#mode === "branch" ? this.loaded : [];
+  }
+
   /** The strengths of a request, one a LoRA. @throws RangeError when there are more or fewer than LoRAs */
   strengths(given: readonly number[] | undefined): readonly number[] {
     if (given === undefined) return this.loaded.map(({ strength }) => strength);
@@ -53,8 +58,7 @@ export class Loras {
   }
 
   #of(part: LoraPart): readonly { readonly index: number; readonly lora: Lora }[] {
-    if (this.#mode === "fuse") return [];
-    return this.loaded.flatMap(({ lora }, index) => lora.modules[part].size > 0 ? [{ index, lora }] : []);
+    return this.branches.flatMap(({ lora }, index) => lora.modules[part].size > 0 ? [{ index, lora }] : []);
   }
 }
 

@@ -96,6 +96,11 @@ export class Model {
     return this.#loras.loaded;
   }
 
+  /** The LoRAs that stand beside the weights; those that were fused are in them already. */
+  get branches(): readonly LoadedLora[] {
+    return this.#loras.branches;
+  }
+
   /** Pixels a latent's cell stands for: 8 in SDXL. */
   get pixelsPerLatent(): number {
     return this.#autoencoder.pixelsPerLatent;

@@ -1,5 +1,6 @@
 /** Opens a checkpoint as it was published. */
 
+import { kindOf } from "../weights/files.ts";
 import { type CheckpointOptions, openCheckpoint } from "../weights/open.ts";
 import { openLora } from "../weights/lora.ts";
 import { fuse } from "./fuse.ts";
@@ -35,25 +36,34 @@ export interface OpenOptions extends CheckpointOptions {
 /**
  * Opens SDXL as it was published: headers and configs are read, no tensor is touched and nothing is loaded yet.
  *
- * @param path a diffusers folder, or a single-file checkpoint under the original or diffusers' names
+ * @param path a diffusers folder, or a single-file checkpoint under the original or diffusers' names; or the name of one
+ *   on the hub that was pulled before (nothing is downloaded here)
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
   const { unet, vae, tokenizer, loras = [], loraMode = "branch", memory = "fast", threads, warn = console.warn } =
     options;
-  const checkpoint = await openCheckpoint(path, { unet, vae, tokenizer });
+  const [model, unetPath, vaePath] = await Promise.all([path, unet, vae].map((name) => name && located(name)));
+  const checkpoint = await openCheckpoint(model ?? path, { unet: unetPath, vae: vaePath, tokenizer });
   const scheduler = await readScheduler(checkpoint, warn);
   const loaded: LoadedLora[] = [];
   for (const lora of loras) {
     const { path: file, strength = 1 } = typeof lora === "string" ? { path: lora } : lora;
-    loaded.push({ lora: await openLora(file, checkpoint), strength });
+    loaded.push({ lora: await openLora(await located(file), checkpoint), strength });
   }
   for (const { lora: { path, unmatched } } of loaded) {
     if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
   }
   const runtime = onnxRuntimeCpu({ threads });
-  const model = { runtime, scheduler, memory, loras: loaded, loraMode, warn };
-  if (loraMode === "branch" || loaded.length === 0) return new Model({ ...model, checkpoint });
+  const rest = { runtime, scheduler, memory, loras: loaded, loraMode, warn };
+  if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
   const fused = await fuse(checkpoint, loaded, runtime);
-  return new Model({ ...model, checkpoint: fused.checkpoint, onClose: fused.discard });
+  return new Model({ ...rest, checkpoint: fused.checkpoint, onClose: fused.discard });
+}
+
+/** A path as it is; a hub's name as the path of its cached files. The hub's code is loaded only for a name. */
+async function located(pathOrName: string): Promise<string> {
+  if (await kindOf(pathOrName) !== "nothing") return pathOrName;
+  const { resolveModelPath } = await import("../hub/mod.ts");
+  return await resolveModelPath(pathOrName);
 }

@@ -1,0 +1,45 @@
+/** `deno task bake`: a model with its LoRAs fused, or only in another layout, as safetensors that other tools read. */
+
+import { type Command, main } from "./args.ts";
+import { BAKE_DTYPES, BAKE_LAYOUTS } from "../model/bake.ts";
+import { loraOf } from "./lora.ts";
+import { wantWritable } from "./output.ts";
+
+export const bakeCommand: Command = {
+  name: "bake",
+  about: "Writes a model, with LoRAs fused into it, as a .safetensors file that diffusers, ComfyUI and others read.",
+  options: {
+    model: { value: "PATH", about: "a diffusers folder, or a single-file .safetensors checkpoint" },
+    unet: { value: "FILE", about: "a .safetensors that replaces the U-Net" },
+    vae: { value: "FILE", about: "a .safetensors that replaces the VAE" },
+    tokenizer: { value: "DIR", about: "vocabularies, for a single file whose own is not CLIP's" },
+    lora: { value: "FILE[=STRENGTH]", about: "a LoRA, default strength 1; may be given several times", multiple: true },
+    layout: { value: "NAME", about: "file (default): all of it, under the original names; unet: a U-Net, diffusers'" },
+    dtype: { value: "NAME", about: "fp16 (default) or fp32" },
+    out: { value: "FILE", about: "where it goes" },
+  },
+  examples: [
+    "deno task bake --model sdxl.safetensors --lora sdxl_lightning_4step_lora.safetensors --out lightning.safetensors",
+    "deno task bake --model models/pocket/base --layout file --out pocket.safetensors",
+  ],
+  async run(args) {
+    const path = args.required("model", "a diffusers folder or a .safetensors checkpoint");
+    const out = args.required("out", "where it goes, for example model.safetensors");
+    const layout = args.oneOf("layout", BAKE_LAYOUTS);
+    const dtype = args.oneOf("dtype", BAKE_DTYPES);
+    await wantWritable([out]);
+    const { open } = await import("../model/open.ts");
+    const { bake } = await import("../model/bake.ts");
+    await using model = await open(path, {
+      unet: args.text("unet"),
+      vae: args.text("vae"),
+      tokenizer: args.text("tokenizer"),
+      loras: args.texts("lora").map(loraOf),
+      warn: (message) => console.error(message),
+    });
+    await bake(model, out, { layout, dtype });
+    console.log(out);
+  },
+};
+
+if (import.meta.main) await main(bakeCommand);
