@@ -14,7 +14,6 @@ import { parse } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
 import type { LoraModule } from "../weights/lora.ts";
 import { shapeOf, type WeightRef, type WeightSource } from "../weights/weights.ts";
-import type { Lowering } from "./lowering.ts";
 import type { NodeProto, TensorProto } from "./onnx/onnx_pb.ts";
 import {
   type Attributes,
@@ -44,6 +43,19 @@ export interface Network {
   readonly root: string;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+}
+
+/** How a provider wants the layers written: what a layer becomes in its operators. */
+export interface Lowering {
+  readonly name: string;
+  /** x·Wᵀ: torch's `[out, in]` weight as it lies. x: `[…, in]` */
+  matmul(g: Scope, x: Value, weight: Value, out: number): Value;
+  /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
+  attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
+  /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
+  groupNorm(g: Scope, x: Value, weight: Value, bias: Value, groups: number, epsilon: number): Value;
+  /** x·sigmoid(alpha·x): SiLU at alpha 1, CLIP's quick GELU at 1.702. */
+  sigmoidGate(g: Scope, x: Value, alpha: number): Value;
 }
 
 /** A LoRA as a low-rank path beside the weights: its strength is an input of the network. */

@@ -3,19 +3,8 @@
  * the operators that one provider runs best.
  */
 
-import { float, MICROSOFT, type Scope, type Value } from "./builder.ts";
-
-export interface Lowering {
-  readonly name: string;
-  /** x·Wᵀ: torch's `[out, in]` weight as it lies. x: `[…, in]` */
-  matmul(g: Scope, x: Value, weight: Value, out: number): Value;
-  /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
-  attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
-  /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
-  groupNorm(g: Scope, x: Value, weight: Value, bias: Value, groups: number, epsilon: number): Value;
-  /** x·sigmoid(alpha·x): SiLU at alpha 1, CLIP's quick GELU at 1.702. */
-  sigmoidGate(g: Scope, x: Value, alpha: number): Value;
-}
+import type { Lowering } from "./builder.ts";
+import { float, MICROSOFT } from "./proto.ts";
 
 /** ONNX Runtime's CPU provider. Every operator here has a kernel there, in float32. */
 export const cpu: Lowering = {

@@ -1,7 +1,7 @@
 /** One run of the U-Net, as guidance wants it. */
 
 import { guidanceAt, guidanceEmbedding, guided, samplers, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
-import type { Lowering } from "../graph/lowering.ts";
+import type { Lowering } from "../graph/builder.ts";
 import { buildUnet } from "../graph/unet.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";

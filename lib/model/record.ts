@@ -12,8 +12,9 @@ import * as v from "valibot";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { VERSION } from "../version.ts";
 import { sha256 } from "../weights/digest.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
-import type { Model } from "./model.ts";
+import type { LoadedLora } from "./loras.ts";
 import type { Request } from "./request.ts";
 import { parseRequest, requestJson, requestSchema } from "./request_json.ts";
 import type { Step } from "./step.ts";
@@ -65,8 +66,15 @@ export interface RunRecord {
   readonly image: Tensor | undefined;
 }
 
+/** What a record says about the model: an opened `Model` has it all. */
+export interface RecordedModel {
+  readonly checkpoint: Checkpoint;
+  readonly loras: readonly LoadedLora[];
+  readonly runtime: { readonly name: string };
+}
+
 export interface SaveRecordOptions {
-  readonly model: Model;
+  readonly model: RecordedModel;
   /** The last step of the run, finished or not. */
   readonly step: Step;
   /** The decoded picture, `[batch, 3, height, width]` in 0..1. */
@@ -100,7 +108,7 @@ export async function saveRecord(path: string, { model, step, image }: SaveRecor
   await writeSafetensors(path, present, new Map([["fewstep", JSON.stringify(metadata)]]));
 }
 
-async function describe(model: Model, step: Step): Promise<Metadata> {
+async function describe(model: RecordedModel, step: Step): Promise<Metadata> {
   const { path: steps, request, trajectory } = step;
   const [start, ...taken] = steps;
   const earlier = steps.filter((earlier, i) => i < steps.length - 1 && earlier.request !== steps[i + 1].request);
@@ -129,7 +137,7 @@ async function describe(model: Model, step: Step): Promise<Metadata> {
 }
 
 /** File names without folders: a record travels, and says nothing about the machine that made it. */
-async function digestsOf({ checkpoint, loras }: Model): Promise<Record<string, Record<string, string>>> {
+async function digestsOf({ checkpoint, loras }: RecordedModel): Promise<Record<string, Record<string, string>>> {
   const { textEncoder, textEncoder2, unet, vae } = checkpoint;
   const digests: Record<string, Record<string, string>> = {};
   for (const { weights: { part, files } } of [textEncoder, textEncoder2, unet, vae]) {

@@ -1,7 +1,7 @@
 /** Prompts become the embeddings that SDXL's U-Net reads, by both text encoders. */
 
 import { buildClipText } from "../graph/clip.ts";
-import type { Lowering } from "../graph/lowering.ts";
+import type { Lowering } from "../graph/builder.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokenizer.ts";
 import type { ClipTextArchitecture } from "../weights/architecture.ts";

@@ -1,7 +1,7 @@
 /** What runs a network. Nothing above this folder knows which runtime it is. */
 
 import type { Network } from "../../graph/builder.ts";
-import type { Lowering } from "../../graph/lowering.ts";
+import type { Lowering } from "../../graph/builder.ts";
 import type { Shape, Tensor } from "../../tensor/tensor.ts";
 
 /** Whole numbers, such as token ids: the one input that is not float32. */
