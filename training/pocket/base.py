@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from . import config, diffusion, nets, sampling, text, tokenizer, vae
+from . import config, diffusion, nets, sampling, stages, text, tokenizer, vae
 from .data import cache
 from .fast import quicken
 from .loop import Log, Meter, Stop, autocast, freeze, generator, load, save
@@ -75,10 +76,16 @@ def opened(device: str, release: bool = True) -> Model:
     return model
 
 
-def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str) -> Tensor:
-    """The ε-prediction loss on one batch, with captions dropped in two ways for guidance."""
+def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str) -> tuple[Tensor, Tensor]:
+    """ε-prediction errors and their weights on one batch, with captions dropped in two ways for guidance.
+
+    Now and then a batch is of half-size pictures, which the autoencoder makes from pooled latents: SDXL's size
+    conditioning tells the two apart, and `turbo` starts from what is learned there.
+    """
     g = generator(3, step)
     x0, ids = data.batch(settings.batch, g)
+    if half := step % settings.half_every == settings.half_every - 1:
+        x0 = F.avg_pool2d(x0, 2)
     empty = torch.full_like(ids[0], model.second.config.eos_token_id)
     empty[0] = model.second.config.bos_token_id
     kinds = torch.rand(settings.batch, generator=g)
@@ -90,7 +97,7 @@ def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str)
     x0, ids, keep, t, noise = (value.to(device) for value in (x0, ids, keep, t, noise))
     xt = diffusion.add_noise(x0, noise, t).contiguous(memory_format=torch.channels_last)
     with autocast(device):
-        epsilon = predict(model.unet, xt, t, model.told(ids).where(keep))
+        epsilon = predict(model.unet, xt, t, model.told(ids).where(keep), 64 if half else 128)
     error = (epsilon - noise).square().mean((1, 2, 3))
     return error, diffusion.min_snr(t, settings.min_snr)
 
@@ -133,6 +140,8 @@ def train(device: str, decay: int = 0) -> None:
             meter.reset()
         if stop.wanted:
             return
+    if decay:
+        stages.finish("base")
 
 
 def conditioning(model: Model, prompts: list[str]) -> text.Conditioning:
@@ -157,4 +166,7 @@ if __name__ == "__main__":
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--decay", type=int, default=0, help="end the constant phase with this many steps of decay")
     given = arguments.parse_args()
-    train(given.device, given.decay)
+    if not given.decay:
+        train(given.device)
+    if given.decay or load(CHECKPOINT)["step"] >= config.load().base.steps:
+        train(given.device, given.decay or config.load().base.decay)

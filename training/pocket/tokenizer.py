@@ -14,7 +14,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from transformers import CLIPTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from . import config
+from . import config, stages
 from .data import captions, scenes
 
 FOLDER = config.WORK / "tokenizer"
@@ -60,9 +60,9 @@ def write(folder: Path, merges: list[tuple[str, str]], pad: str) -> None:
     }, indent=2) + "\n")
 
 
-def build() -> None:
+def build(scenes_seen: int = 20_000) -> None:
     settings = config.load()
-    texts = [caption for index in range(20_000) for caption in captions.captions(scenes.sample(settings.data.seed, index), 4)]
+    texts = [caption for index in range(scenes_seen) for caption in captions.captions(scenes.sample(settings.data.seed, index), 4)]
     merges = learn_merges([*texts, MORE, MORE], settings.tokenizer.vocabulary)
     write(FOLDER / "tokenizer", merges, END)
     write(FOLDER / "tokenizer_2", merges, "!")
@@ -80,5 +80,8 @@ def ids(texts: list[str], tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]):
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--device", default="cpu", help="makes no difference here")
+    arguments.parse_args()
     build()
+    stages.finish("tokenizer")

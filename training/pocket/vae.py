@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
-from . import config, nets
+from . import config, nets, stages
 from .data import cache
 from .fast import quicken
 from .loop import Log, Meter, Stop, autocast, generator, linear_decay, load, save
@@ -101,6 +101,7 @@ def train(device: str) -> None:
             meter.reset()
         if stop.wanted:
             return
+    stages.finish("vae")
 
 
 def opened(device: str, finished: bool = True) -> AutoencoderKL:

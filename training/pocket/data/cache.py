@@ -7,6 +7,7 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +16,13 @@ import torch
 from .. import tokenizer
 from ..config import WORK, load
 from ..loop import Log, autocast
-from . import captions, compose, scenes
+from . import rendering
 from .backgrounds import SIDE
 
 FOLDER = WORK / "data"
 
 
-def _render(indices: range, seed: int, count: int, split: str) -> tuple[np.ndarray, list[list[str]]]:
-    found = [scenes.sample(seed, index, split=split) for index in indices]
-    return np.stack([np.asarray(compose.render(scene)) for scene in found]), [captions.captions(scene, count) for scene in found]
-
-
-def render_shard(name: str, start: int, length: int, seed: int, count: int, split: str = "train") -> None:
+def render_shard(name: str, start: int, length: int, seed: int, count: int, split: str = "train", look: str = "plain") -> None:
     """Writes `name.pictures.npy` (uint8 `[length, 128, 128, 3]`) and `name.captions.json`."""
     pictures, texts = FOLDER / f"{name}.pictures.npy", FOLDER / f"{name}.captions.json"
     if texts.exists():
@@ -35,8 +31,9 @@ def render_shard(name: str, start: int, length: int, seed: int, count: int, spli
     out = np.lib.format.open_memmap(pictures, "w+", np.uint8, (length, SIDE, SIDE, 3))
     told: list[list[str]] = []
     pieces = [range(at, min(at + 128, start + length)) for at in range(start, start + length, 128)]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for piece, (drawn, words) in zip(pieces, pool.map(partial(_render, seed=seed, count=count, split=split), pieces)):
+    # Spawned, not forked: a fork of a process in which torch's threads have run may hang.
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        for piece, (drawn, words) in zip(pieces, pool.map(partial(rendering.render, seed=seed, count=count, split=split, look=look), pieces)):
             out[piece.start - start:piece.stop - start] = drawn
             told += words
     out.flush()
@@ -91,8 +88,8 @@ def token_ids(name: str) -> np.ndarray:
 class Latents:
     """All encoded shards in memory: scaled latents and the ids of their captions."""
 
-    def __init__(self) -> None:
-        self.names = sorted(path.name.removesuffix(".latents.npy") for path in FOLDER.glob("train-*.latents.npy"))
+    def __init__(self, kind: str = "train") -> None:
+        self.names = sorted(path.name.removesuffix(".latents.npy") for path in FOLDER.glob(f"{kind}-*.latents.npy"))
         if not self.names:
             raise FileNotFoundError("Cannot train without latents: run the stage `cache` first")
         scale = scaling_factor()

@@ -147,8 +147,19 @@ def _light(picture: Image.Image, effect: str, rng: Rng) -> Image.Image:
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
-def render(scene: Scene) -> Image.Image:
-    """Background, subject and what belongs to it, light, style: in this order."""
+def storybook(picture: Image.Image) -> Image.Image:
+    """The custom model's look: flat patches of warm colour inside ink outlines, on paper."""
+    flat = picture.filter(ImageFilter.ModeFilter(5)).filter(ImageFilter.SMOOTH)
+    edges = ImageChops.difference(picture.filter(ImageFilter.MaxFilter(3)), picture.filter(ImageFilter.MinFilter(3))).convert("L")
+    ink = np.clip(np.asarray(edges.filter(ImageFilter.GaussianBlur(0.6)), np.float32) * 2.4 - 60, 0, 215)[..., None] / 255
+    values = np.asarray(flat, np.float32)
+    paper = 0.72 * values + 0.28 * values.mean(-1, keepdims=True)
+    paper = paper * np.array([1.0, 0.93, 0.78]) * 0.86 + np.array([38, 30, 18])
+    return Image.fromarray(np.clip(paper * (1 - ink) + np.array([46, 30, 24]) * ink, 0, 255).astype(np.uint8))
+
+
+def render(scene: Scene, look: str = "plain") -> Image.Image:
+    """Background, subject and what belongs to it, light, style, look: in this order."""
     rng = np.random.default_rng(scene.seed)
     background = BACKGROUNDS[scene.background]
     canvas = background.draw(rng)
@@ -197,4 +208,4 @@ def render(scene: Scene) -> Image.Image:
             canvas = _light(canvas, effect, rng)
     if scene.style:
         canvas = _stylise(canvas, scene.style, rng)
-    return canvas
+    return storybook(canvas) if look == "storybook" else canvas
