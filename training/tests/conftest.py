@@ -21,7 +21,7 @@ from pocket.optim import Average, Optimizer  # noqa: E402
 @pytest.fixture(scope="session", autouse=True)
 def small() -> None:
     """Real stages with small numbers; the VAE is not trained."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     settings = config.load()
     settings.data.shard, settings.data.shards, settings.data.captions = 64, 1, 2
     settings.vae.channels = [32, 32, 32, 32]

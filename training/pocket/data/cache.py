@@ -54,7 +54,7 @@ def texts(name: str) -> list[list[str]]:
 
 def to_tensor(batch: np.ndarray) -> torch.Tensor:
     """uint8 `[n, h, w, 3]` to −1..1 `[n, 3, h, w]`, in channels_last memory."""
-    return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return torch.from_numpy(np.array(batch)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def latents_path(name: str) -> Path:
