@@ -8,6 +8,7 @@ down to 0 (warmup-stable-decay: Hu et al. 2024, arXiv 2404.06395, section 4), an
 from __future__ import annotations
 
 import argparse
+import os
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from .fast import quicken
 from .loop import Log, Meter, Stop, autocast, freeze, generator, load, save
 from .optim import Average, Optimizer
 from .sampling import predict
+from .workers import Workers
 
 CHECKPOINT = config.WORK / "base.pt"
 RELEASE = config.WORK / "base.release.pt"
@@ -76,13 +78,13 @@ def opened(device: str, release: bool = True) -> Model:
     return model
 
 
-def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str) -> tuple[Tensor, Tensor]:
+def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str, workers: Workers) -> tuple[Tensor, Tensor]:
     """ε-prediction errors and their weights on one batch, with captions dropped in two ways for guidance.
 
     Now and then a batch is of half-size pictures, which the autoencoder makes from pooled latents: SDXL's size
     conditioning tells the two apart, and `turbo` starts from what is learned there.
     """
-    g = generator(3, step)
+    g = generator(3, step * workers.count + workers.rank)
     x0, ids = data.batch(settings.batch, g)
     if half := step % settings.half_every == settings.half_every - 1:
         x0 = F.avg_pool2d(x0, 2)
@@ -102,46 +104,56 @@ def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str)
     return error, diffusion.min_snr(t, settings.min_snr)
 
 
-def train(device: str, decay: int = 0) -> None:
+def train(device: str, workers: Workers, decay: int = 0) -> bool:
+    """The constant phase, or the decay that ends it; returns whether it came to its end."""
+    workers.meet()
     settings = config.load().base
     model, data = build(device), cache.Latents()
     optimizer = Optimizer(*model.parts, lr=settings.lr, lr_adam=settings.lr_adam)
     averages = [Average(part, settings.ema) for part in model.parts]
-    start = 0
+    trained = [p for part in model.parts for p in part.parameters()]
+    start = seen = 0
     if state := load(CHECKPOINT):
         for part, weights, average, mean in zip(model.parts, state["models"], averages, state["averages"]):
             part.load_state_dict(weights)
             average.load_state_dict(mean)
         optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+        start, seen = state["step"], state["seen"]
     end = start + decay if decay else settings.steps
     target = RELEASE if decay else CHECKPOINT
     log, meter, stop = Log("base"), Meter(), Stop()
 
     def checkpoint(step: int) -> None:
-        save(target, {"step": step, "models": [part.state_dict() for part in model.parts], "optimizer": optimizer.state_dict(),
+        save(target, {"step": step, "seen": seen, "models": [part.state_dict() for part in model.parts], "optimizer": optimizer.state_dict(),
                       "averages": [average.state_dict() for average in averages], "pictures": len(data)})
 
     for step in range(start, end):
         factor = (end - step) / decay if decay else min((step + 1) / 100, 1.0)
-        error, weight = loss_at(step, model, data, settings, device)
+        error, weight = loss_at(step, model, data, settings, device, workers)
         (error * weight).mean().backward()
-        nn.utils.clip_grad_norm_([p for part in model.parts for p in part.parameters()], 1.0)
+        stopped = workers.share(trained, stop.wanted)
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step(factor)
+        if not workers.first:
+            if stopped:
+                return False
+            continue
         for part, average in zip(model.parts, averages):
             average.update(part)
-        meter.add(len(error), epsilon=error.mean().item(), weighted=(error * weight).mean().item())
-        if (step + 1) % 100 == 0:
-            log.write(step=step + 1, factor=factor, samples=(step + 1) * settings.batch, **meter.read())
-        if (step + 1) % 500 == 0 or stop.wanted or step + 1 == end:
+        seen += len(error) * workers.count
+        meter.add(len(error) * workers.count, epsilon=error.mean().item(), weighted=(error * weight).mean().item())
+        if (step + 1) % 50 == 0:
+            log.write(step=step + 1, factor=factor, seen=seen, **meter.read())
+        if (step + 1) % settings.picture_every == 0 or stopped or step + 1 == end:
             checkpoint(step + 1)
-            if not stop.wanted:
+            if not stopped:
                 picture(device, release=bool(decay))
             meter.reset()
-        if stop.wanted:
-            return
-    if decay:
+        if stopped:
+            return False
+    if decay and workers.first:
         stages.finish("base")
+    return True
 
 
 def conditioning(model: Model, prompts: list[str]) -> text.Conditioning:
@@ -165,8 +177,9 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--decay", type=int, default=0, help="end the constant phase with this many steps of decay")
+    arguments.add_argument("--workers", type=int, help="processes of one thread; default: the cores of a CPU, 1 on a GPU")
     given = arguments.parse_args()
-    if not given.decay:
-        train(given.device)
-    if given.decay or load(CHECKPOINT)["step"] >= config.load().base.steps:
-        train(given.device, given.decay or config.load().base.decay)
+    together = Workers(given.workers or (os.cpu_count() or 1 if given.device == "cpu" else 1))
+    if given.decay or train(given.device, together):
+        train(given.device, together, given.decay or config.load().base.decay)
+    together.close()

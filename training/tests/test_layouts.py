@@ -12,13 +12,14 @@ from safetensors.torch import load_file, save_file
 
 from pocket import base, config, distill, export, layouts, sampling, vae
 from pocket.loop import generator
+from pocket.workers import Workers
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not base.RELEASE.exists():
-        base.train("cpu")
-        base.train("cpu", decay=2)
+        base.train("cpu", Workers(1))
+        base.train("cpu", Workers(1), decay=2)
     target = tmp_path_factory.mktemp("models")
     export.family(target)
     return target

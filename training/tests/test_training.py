@@ -8,6 +8,7 @@ import torch
 from pocket import base, config, diffusion, distill, lightning, optim
 from pocket.fast import GroupNorm
 from pocket.loop import load
+from pocket.workers import Workers
 
 
 def forget(*paths) -> None:
@@ -56,13 +57,13 @@ def test_a_resumed_base_equals_a_straight_one() -> None:
     settings = config.load().base
     forget(base.CHECKPOINT)
     settings.steps = 4
-    base.train("cpu")
+    base.train("cpu", Workers(1))
     straight = load(base.CHECKPOINT)
     forget(base.CHECKPOINT)
     settings.steps = 2
-    base.train("cpu")
+    base.train("cpu", Workers(1))
     settings.steps = 4
-    base.train("cpu")
+    base.train("cpu", Workers(1))
     resumed = load(base.CHECKPOINT)
     assert straight["step"] == resumed["step"] == 4
     for a, b in zip(straight["models"], resumed["models"]):
@@ -73,8 +74,8 @@ def test_a_resumed_base_equals_a_straight_one() -> None:
 @pytest.fixture(scope="module")
 def released() -> None:
     if not base.RELEASE.exists():
-        base.train("cpu")
-        base.train("cpu", decay=2)
+        base.train("cpu", Workers(1))
+        base.train("cpu", Workers(1), decay=2)
 
 
 def test_decay_leaves_the_constant_checkpoint(released: None) -> None:
