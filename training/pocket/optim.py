@@ -60,8 +60,14 @@ class Optimizer:
         matrices = [p for p in trained if p.dim() >= 2 and p not in embeddings and min(p.flatten(1).shape) > 8]
         chosen = set(matrices)
         others = [p for p in trained if p not in chosen]
-        self.parts = [Muon(matrices, lr=lr), torch.optim.AdamW(others, lr=lr_adam, betas=(0.9, 0.98), weight_decay=0.0)]
-        self.base = (lr, lr_adam)
+        self.parts: list[torch.optim.Optimizer] = []
+        self.base: list[float] = []
+        if matrices:
+            self.parts.append(Muon(matrices, lr=lr))
+            self.base.append(lr)
+        if others:
+            self.parts.append(torch.optim.AdamW(others, lr=lr_adam, betas=(0.9, 0.98), weight_decay=0.0))
+            self.base.append(lr_adam)
 
     def step(self, factor: float = 1.0) -> None:
         """One step at `factor` times the configured learning rates."""

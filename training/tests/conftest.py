@@ -28,7 +28,10 @@ def small() -> None:
     settings.unet.channels = [32, 64, 64]
     settings.text.widths = [64, 128]
     settings.base.batch, settings.base.steps, settings.base.decay = 8, 4, 2
-    for stage in (settings.lightning,):
+    settings.clip.width, settings.clip.text_layers, settings.clip.image_layers = 64, 2, 2
+    settings.tiny.channels, settings.tiny.blocks = 8, [1, 1, 1, 1]
+    settings.custom.pictures, settings.data.held_out = 16, 100
+    for stage in (settings.lightning, settings.lcm, settings.turbo, settings.custom, settings.clip, settings.tiny):
         stage.batch = 8
     original = config.load
     config.load = lambda *_: settings
