@@ -41,18 +41,28 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 class Log:
-    """One JSON line an entry, in the work folder and, shorter, on the terminal."""
+    """One JSON line an entry, in the work folder and, shorter, on the terminal.
+
+    `seconds` is the wall time since the entry before, so that their sum is a stage's time over all its sessions.
+    """
 
     def __init__(self, stage: str):
         self.path = WORK / "logs" / f"{stage}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.start = time.time()
+        self.last = time.time()
 
     def write(self, **entry: Any) -> None:
+        entry["seconds"], self.last = time.time() - self.last, time.time()
         entry = {key: float(f"{value:.5g}") if isinstance(value, float) else value for key, value in entry.items()}
         with self.path.open("a") as file:
             file.write(json.dumps({"time": round(time.time()), **entry}) + "\n")
         print(" ".join(f"{key}={value}" for key, value in entry.items()), flush=True)
+
+
+def wall_time(stage: str) -> float:
+    """Seconds that a stage has taken, over all its sessions."""
+    path = WORK / "logs" / f"{stage}.jsonl"
+    return sum(json.loads(line).get("seconds", 0.0) for line in path.read_text().splitlines()) if path.exists() else 0.0
 
 
 class Meter:

@@ -109,7 +109,7 @@ def table(rows: list[dict]) -> str:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--device", default="cpu")
-    arguments.add_argument("--prompts", type=int, default=500)
+    arguments.add_argument("--prompts", type=int, default=config.load().data.prompts)
     given = arguments.parse_args()
     result = measure(given.device, given.prompts)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")

@@ -36,6 +36,7 @@ STAGES: dict[str, Stage] = dict([
     _stage("vae", "pocket.vae"),
     ("cache", Stage(("pocket.data.cache",), _cached)),
     _stage("base", "pocket.base"),
+    _stage("polish", "pocket.polish"),
     _stage("clip-scorer", "pocket.clip_scorer"),
     _stage("preview", "pocket.preview"),
     _stage("custom", "pocket.custom"),
@@ -46,4 +47,5 @@ STAGES: dict[str, Stage] = dict([
     _stage("export", "pocket.export"),
     _stage("metrics", "pocket.metrics"),
     _stage("pictures", "pocket.pictures"),
+    _stage("card", "pocket.card"),
 ])

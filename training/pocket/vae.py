@@ -23,6 +23,8 @@ from .loop import Log, Meter, Stop, autocast, generator, linear_decay, load, sav
 from .optim import Average, Optimizer
 
 CHECKPOINT = config.WORK / "vae.pt"
+POLISHED = config.WORK / "polish.pt"
+"""The same encoder with a sharper decoder: see `polish`."""
 
 
 def reconstruction(y: Tensor, x: Tensor) -> Tensor:
@@ -106,8 +108,8 @@ def train(device: str) -> None:
 
 def opened(device: str, finished: bool = True) -> AutoencoderKL:
     """The averaged weights, frozen, with SDXL's convention that scaled latents have unit variance."""
-    state = load(CHECKPOINT)
-    if state is None or finished and not state["done"]:
+    state = finished and load(POLISHED) or load(CHECKPOINT)
+    if state is None or finished and not load(CHECKPOINT)["done"]:
         raise FileNotFoundError("Cannot open the VAE: it is not trained yet, run the stage `vae` first")
     model = nets.vae(config.load().vae)
     model.load_state_dict(state["average"]["shadow"])

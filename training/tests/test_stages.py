@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pocket import base, clip_scorer, config, custom, distill, export, family, lcm_lora, metrics, preview, turbo
+from pocket import base, clip_scorer, config, custom, distill, export, family, lcm_lora, metrics, polish, preview, turbo
 from pocket.workers import Workers
 
 
@@ -18,6 +18,7 @@ def trained() -> None:
     if not base.RELEASE.exists():
         base.train("cpu", Workers(1))
         base.train("cpu", Workers(1), decay=2)
+    polish.train("cpu", limit=1)
     clip_scorer.train("cpu", limit=2)
     preview.train("cpu", limit=2)
     custom.train("cpu", limit=2)
@@ -26,9 +27,9 @@ def trained() -> None:
 
 
 def test_stages_leave_logs_and_pictures() -> None:
-    for name in ("custom", "lcm-lora", "turbo", "preview"):
+    for name in ("custom", "lcm-lora", "turbo", "preview", "polish"):
         assert (config.WORK / "pictures" / f"{name}.png").exists()
-    for name in ("clip-scorer", "tiny-autoencoder", "custom", "lcm-lora", "turbo"):
+    for name in ("clip-scorer", "tiny-autoencoder", "custom", "lcm-lora", "turbo", "polish"):
         lines = [json.loads(line) for line in (config.WORK / "logs" / f"{name}.jsonl").read_text().splitlines()]
         assert all(value == value for line in lines for value in line.values() if isinstance(value, float))
 
