@@ -78,7 +78,7 @@ def opened(device: str, release: bool = True) -> Model:
     return model
 
 
-def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str, workers: Workers) -> tuple[Tensor, Tensor]:
+def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str, workers: Workers, tokens: int) -> tuple[Tensor, Tensor]:
     """ε-prediction errors and their weights on one batch, with captions dropped in two ways for guidance.
 
     Now and then a batch is of half-size pictures, which the autoencoder makes from pooled latents: SDXL's size
@@ -92,7 +92,7 @@ def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str,
     empty[0] = model.second.config.bos_token_id
     kinds = torch.rand(settings.batch, generator=g)
     ids = torch.where((kinds < settings.empty)[:, None], empty, ids)
-    ids = ids[:, :settings.tokens[step >= settings.tokens_from]]
+    ids = ids[:, :tokens]
     keep = (kinds < 1 - settings.zeroed).float()
     t = diffusion.stratified_timesteps(settings.batch, g)
     noise = torch.randn(x0.shape, generator=g)
@@ -129,7 +129,8 @@ def train(device: str, workers: Workers, decay: int = 0) -> bool:
 
     for step in range(start, end):
         factor = (end - step) / decay if decay else min((step + 1) / 100, 1.0)
-        error, weight = loss_at(step, model, data, settings, device, workers)
+        tokens = settings.tokens[bool(decay) or step >= settings.tokens_from]
+        error, weight = loss_at(step, model, data, settings, device, workers, tokens)
         (error * weight).mean().backward()
         stopped = workers.share(trained, stop.wanted)
         nn.utils.clip_grad_norm_(trained, 1.0)
