@@ -49,7 +49,7 @@ export const generate: Command = {
     negative: { value: "TEXT", about: "what guidance pushes away from" },
     seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
-    size: { value: "WxH", about: "pixels; default the model's" },
+    size: { value: "WxH", about: "pixels; default the model's, or its recipe's where a single file tells none" },
     image: { value: "FILE", about: "a picture to begin from, .png, .webp or .jpg" },
     strength: { value: "S", about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3" },
     noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
@@ -73,13 +73,16 @@ async function run(args: Arguments): Promise<void> {
     "model",
     "a diffusers folder or a .safetensors checkpoint, for example models/pocket/base",
   );
-  const out = args.required("out", "where the picture goes, for example picture.png");
+  const out = args.text("out");
   const recordPath = args.text("record");
+  if (out === undefined && recordPath === undefined && !args.has("json")) {
+    throw new UsageError("Missing --out: where the picture goes, for example picture.png; --record or --json do too.");
+  }
   const options = openOptions(args);
   const request = await requestOf(args);
   const seeds = Array.isArray(request.seed) ? request.seed : [request.seed ?? 0];
   const batch = request.noise?.shape[0] ?? seeds.length;
-  const pictures = outputFiles(out, batch);
+  const pictures = out === undefined ? [] : outputFiles(out, batch);
   await wantWritable([...pictures, ...recordPath === undefined ? [] : [recordPath]]);
 
   const began = performance.now();

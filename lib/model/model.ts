@@ -1,7 +1,15 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
 import { setImmediate } from "node:timers";
-import { noised, plan, samplers, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
+import {
+  noised,
+  plan,
+  recipes,
+  samplers,
+  type SchedulerConfig,
+  type Trajectory,
+  usesGuidance,
+} from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -273,8 +281,11 @@ export class Model {
     return Conditioning.ofTexts(batch, size, positive, zeros ? this.#text.zeros : encoded);
   }
 
+  /** A single file tells no size: its recipe does. */
   #sizeOf(request: Request): Size {
-    return sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent) ?? this.defaultSize;
+    const asked = sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent);
+    const recipe = this.checkpoint.unet.told === "by shapes" ? recipes[request.recipe ?? "base"] : undefined;
+    return asked ?? (recipe ? { width: recipe.size, height: recipe.size } : this.defaultSize);
   }
 
   /** `[4, height/8, width/8]` */

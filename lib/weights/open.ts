@@ -83,7 +83,7 @@ async function replacement<A>(
   if (part.told === "by config" || replaced === undefined) return part;
   const structure = (architecture: A) => JSON.stringify(structureOf(architecture));
   return structure(part.architecture) === structure(replaced.architecture)
-    ? { ...part, architecture: replaced.architecture }
+    ? { ...part, architecture: replaced.architecture, told: replaced.told }
     : part;
 }
 

@@ -96,6 +96,9 @@ Deno.test("generate: each mistake is one sentence and an exit code, without a st
     const nowhere = await generate("--model", `${folder}/none`, "--prompt", "", "--out", `${folder}/p.png`);
     equal(nowhere.code, 1);
     match(nowhere.stderr, /^Cannot open .*none.*\n$/);
+    const pointless = await generate("--model", "models/pocket/base", "--prompt", "");
+    equal(pointless.code, 2);
+    match(pointless.stderr, /^Missing --out: where the picture goes/);
     const bare = await generate();
     deepEqual([bare.code, bare.stderr], [
       2,

@@ -80,6 +80,22 @@ Deno.test("diffusers' old names of the VAE's attention are read", () =>
     await sameRun(FOLDER, { vae: path });
   }));
 
+Deno.test("a single file tells no size: the recipe does; a folder's config holds for a U-Net in its place", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "model.safetensors");
+    await write(path, layouts["single-original"]);
+    const sizeOf = async (model: Awaited<ReturnType<typeof open>>, recipe: string) => {
+      const { latent } = await model.begin({ prompt: "", recipe, guidance: 0 });
+      return latent.shape.slice(2);
+    };
+    await using single = await open(path, TOKENIZER);
+    equal([await sizeOf(single, "turbo"), await sizeOf(single, "lightning-4step")], [[64, 64], [128, 128]]);
+    const unet = join(folder, "unet.safetensors");
+    await write(unet, layouts["unet-diffusers"]);
+    await using replaced = await open(FOLDER, { unet });
+    equal(await sizeOf(replaced, "lightning-4step"), [16, 16]);
+  }));
+
 Deno.test("averaged copies and buffers are left aside, strangers are listed, markers are read", () =>
   inFolder(async (folder) => {
     const path = join(folder, "model.safetensors");
