@@ -14,6 +14,7 @@
 export { inspect } from "./model/inspect/inspect.ts";
 export type { CheckpointInspection, Inspection, LoraInspection } from "./model/inspect/inspection.ts";
 export { bake, type BakeOptions } from "./model/bake.ts";
+export { diff, type DiffOptions } from "./model/diff.ts";
 export { Model } from "./model/model.ts";
 export type { Generated, Overrides, RunOptions } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
