@@ -11,6 +11,7 @@ import { resolve } from "node:path";
 import { formatShape, type Shape, sizeOf } from "../tensor/tensor.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { ldmUnetNames } from "./keys/ldm_names.ts";
+import { readLoraMetadata } from "./lora_metadata.ts";
 import { openSafetensors, readScalars, type SafetensorsFile, type TensorEntry } from "./safetensors.ts";
 import type { WeightRef, Weights } from "./weights.ts";
 
@@ -95,6 +96,7 @@ interface Found {
 export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lora> {
   const file = await openSafetensors(await Deno.realPath(path).catch(() => resolve(path)));
   const found = findModules(path, file);
+  const scaleOf = readLoraMetadata(path, file.metadata);
   const alphas = await readScalars(file, [...found.values()].flatMap(({ alpha }) => alpha ? [alpha] : []));
   const names = new Map<LoraPart, ReadonlyMap<string, string>>();
   const namesOf = (part: LoraPart): ReadonlyMap<string, string> => {
@@ -120,7 +122,8 @@ export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lo
       continue;
     }
     const rank = down.shape[0];
-    const scale = alpha === undefined ? 1 : (alphas.get(alpha.name) ?? rank) / rank;
+    const module = key.slice(0, -".weight".length);
+    const scale = alpha === undefined ? scaleOf(part, module, rank) ?? 1 : (alphas.get(alpha.name) ?? rank) / rank;
     const weight = partWeights(part, checkpoint).shape(key) ?? [];
     modules[part].set(key, fitted(path, { key, down: refOf(file, down), up: refOf(file, up), scale }, weight));
   }

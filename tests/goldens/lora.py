@@ -7,6 +7,7 @@ U-Net, as in ByteDance's Lightning LoRAs, and attention and MLPs of both text en
 and must give the picture of the first.
 """
 
+import json
 import re
 
 import torch
@@ -45,7 +46,7 @@ def kohya(prefix, module):
 def namings(found):
     alpha = torch.tensor(ALPHA).half()
     pairs = lambda name, down, up, values: {f"{name}.{down}.weight": values[0], f"{name}.{up}.weight": values[1]}
-    files = {"kohya-diffusers": {}, "kohya-original": {}, "peft": {}, "diffusers": {}}
+    files = {"kohya-diffusers": {}, "kohya-original": {}, "peft": {}, "peft-metadata": {}, "diffusers": {}}
     for (part, module), values in found.items():
         ours = kohya(part, module)
         original = kohya(part, unet_name(module + ".weight").removesuffix(".weight")) if part == "unet" else ours
@@ -55,8 +56,21 @@ def namings(found):
         scaled = (values[0] * (ALPHA / RANK), values[1])
         files["peft"] |= pairs(f"{part}.{module}", "lora_A", "lora_B", scaled)
         kind = "lora" if part == "unet" else "lora_linear_layer"
+        files["peft-metadata"] |= pairs(f"{part}.{module}", "lora_A", "lora_B", values)
         files["diffusers"] |= pairs(f"{part}.{module}", f"{kind}.down", f"{kind}.up", scaled)
     return files
+
+
+def peft_settings(tensors):
+    """What diffusers writes beside a LoRA that PEFT trained: there, alpha is no tensor."""
+    settings = {}
+    for part in FILES:
+        modules = sorted({key.removeprefix(f"{part}.").split(".lora_")[0] for key in tensors if key.startswith(f"{part}.")})
+        if part != "unet":  # by their endings: with transformers 5 the beginning text_model. is gone
+            modules = sorted({".".join(module.split(".")[-2:]) for module in modules})
+        if modules:
+            settings |= {f"{part}.r": RANK, f"{part}.lora_alpha": ALPHA, f"{part}.target_modules": modules}
+    return json.dumps(settings)
 
 
 def main():
@@ -65,7 +79,8 @@ def main():
     pictures = {}
     for name, tensors in files.items():
         path = GOLDENS / f"lora-{name}.safetensors"
-        save_file({key: value.clone() for key, value in tensors.items()}, path, metadata={"format": "pt"})
+        metadata = {"lora_adapter_metadata": peft_settings(tensors)} if name == "peft-metadata" else {}
+        save_file({key: value.clone() for key, value in tensors.items()}, path, metadata={"format": "pt", **metadata})
         pipe = open_pipeline(FOLDER)
         pipe.load_lora_weights(GOLDENS, weight_name=path.name)
         pipe.fuse_lora(lora_scale=STRENGTH)

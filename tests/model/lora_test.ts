@@ -26,7 +26,7 @@ async function latents(options: OpenOptions, request: Request = REQUEST): Promis
   return step.path.map(({ latent }) => latent.data);
 }
 
-for (const naming of ["kohya-diffusers", "kohya-original", "peft", "diffusers"]) {
+for (const naming of ["kohya-diffusers", "kohya-original", "peft", "peft-metadata", "diffusers"]) {
   Deno.test(`a LoRA under ${naming} names gives diffusers' latents, its text encoders' too`, async () => {
     const golden = readGolden("run-lora.safetensors");
     const lora = { path: loraPath(naming), strength: STRENGTH };
