@@ -26,6 +26,13 @@ export interface Size {
   readonly height: number;
 }
 
+/** `time_ids` of one picture, `[1, 6]`: see `timeIds` in lib/diffusion. */
+export interface Sizes {
+  readonly prompt: Tensor;
+  /** For the unconditional half. Default: the prompt's. */
+  readonly negative?: Tensor;
+}
+
 /**
  * What the network is told besides latent and timestep. With guidance the batch is twice as long: the unconditional
  * half first, as in diffusers.
@@ -40,26 +47,28 @@ export class Conditioning {
   /** Original height and width, crop top and left, target height and width, in pixels. `[rows, 6]` */
   readonly timeIds: Tensor;
 
-  private constructor(halves: readonly Rows[], { width, height }: Size) {
-    this.guided = halves.length > 1;
+  private constructor(sizes: Sizes, prompt: Rows, negative: Rows | undefined) {
+    const halves = negative ? [negative, prompt] : [prompt];
+    this.guided = negative !== undefined;
     this.context = Tensor.concat(halves.map(({ embeds }) => embeds));
     this.pooled = Tensor.concat(halves.map(({ pooled }) => pooled));
-    const rows = Array.from({ length: this.context.shape[0] });
-    this.timeIds = Tensor.stack(rows.map(() => Tensor.of([height, width, 0, 0, height, width])));
+    const [batch] = prompt.embeds.shape;
+    const ids = negative ? [sizes.negative ?? sizes.prompt, sizes.prompt] : [sizes.prompt];
+    this.timeIds = Tensor.concat(ids.flatMap((row) => Array<Tensor>(batch).fill(row)));
   }
 
   /** One text, and with guidance one negative text, for all pictures of the batch. */
-  static ofTexts(batch: number, size: Size, prompt: TextEmbedding, negative?: TextEmbedding): Conditioning {
+  static ofTexts(batch: number, sizes: Sizes, prompt: TextEmbedding, negative?: TextEmbedding): Conditioning {
     const repeat = ({ embeds, pooled }: TextEmbedding): Rows => ({
       embeds: Tensor.stack(Array<Tensor>(batch).fill(embeds)),
       pooled: Tensor.stack(Array<Tensor>(batch).fill(pooled)),
     });
-    return new Conditioning((negative ? [negative, prompt] : [prompt]).map(repeat), size);
+    return new Conditioning(sizes, repeat(prompt), negative && repeat(negative));
   }
 
   /** Embeddings that are there already, a row a picture. */
-  static ofRows(size: Size, prompt: Rows, negative?: Rows): Conditioning {
-    return new Conditioning(negative ? [negative, prompt] : [prompt], size);
+  static ofRows(sizes: Sizes, prompt: Rows, negative?: Rows): Conditioning {
+    return new Conditioning(sizes, prompt, negative);
   }
 
   /** Pictures in the batch. */

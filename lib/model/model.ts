@@ -18,36 +18,14 @@ import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
 import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
-import type { Request } from "./request.ts";
+import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, rowsFor, sizeFor } from "./start.ts";
+import { type Draws, drawStart, rowsFor, sizeFor, sizesFor } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
-
-export interface RunOptions {
-  /** Ends the run between two denoising steps; the steps so far stay good. */
-  readonly signal?: AbortSignal;
-}
-
-/** What of a request may change from one step to the next. The schedule may not: the latent stands on it. */
-export type Overrides =
-  & Pick<
-    Request,
-    | "prompt"
-    | "negative"
-    | "sampler"
-    | "prediction"
-    | "guidance"
-    | "guidanceRescale"
-    | "guidanceInterval"
-    | "eta"
-    | "loraStrengths"
-    | "unguarded"
-  >
-  & RunOptions;
 
 export interface ModelOptions {
   readonly checkpoint: Checkpoint;
@@ -184,7 +162,7 @@ export class Model {
   async resume(record: RunRecord, { index }: { readonly index?: number } = {}): Promise<Step> {
     const conditionOf = (request: Request, trajectory: Trajectory): Promise<Conditioning> =>
       request === record.request
-        ? Promise.resolve(recordedConditioning(record, this.#sizeOf(request)))
+        ? Promise.resolve(recordedConditioning(record, sizesFor(request, this.#sizeOf(request))))
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
@@ -268,17 +246,17 @@ export class Model {
   }
 
   async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
-    const size = this.#sizeOf(request);
+    const sizes = sizesFor(request, this.#sizeOf(request));
     const { prompt, negative } = request;
     const strengths = this.#loras.strengths(request.loraStrengths);
     if (!usesGuidance(guidance) || this.#denoiser.embedsGuidance) {
       const [positive] = await this.#text.encode([prompt], strengths);
-      return Conditioning.ofTexts(batch, size, positive);
+      return Conditioning.ofTexts(batch, sizes, positive);
     }
     const zeros = negative === undefined && this.checkpoint.forceZerosForEmptyPrompt;
     const texts = zeros ? [prompt] : [prompt, negative ?? ""];
     const [positive, encoded]: readonly TextEmbedding[] = await this.#text.encode(texts, strengths);
-    return Conditioning.ofTexts(batch, size, positive, zeros ? this.#text.zeros : encoded);
+    return Conditioning.ofTexts(batch, sizes, positive, zeros ? this.#text.zeros : encoded);
   }
 
   /** A single file tells no size: its recipe does. */

@@ -3,7 +3,7 @@
 import type { Trajectory } from "../diffusion/mod.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { advance, branch } from "./advance.ts";
-import { Conditioning, type Size } from "./conditioning.ts";
+import { Conditioning, type Sizes } from "./conditioning.ts";
 import type { RunRecord } from "./record.ts";
 import type { Request } from "./request.ts";
 import { drawStart } from "./start.ts";
@@ -55,12 +55,12 @@ export async function replay(record: RunRecord, { index, planOf, conditionOf }: 
 }
 
 /** The embeddings of a record, which stand for the request that it ended with. */
-export function recordedConditioning(record: RunRecord, size: Size): Conditioning {
+export function recordedConditioning(record: RunRecord, sizes: Sizes): Conditioning {
   const { promptEmbeds, pooledPromptEmbeds, negativePromptEmbeds, negativePooledPromptEmbeds } = record;
   const negative = negativePromptEmbeds && negativePooledPromptEmbeds
     ? { embeds: negativePromptEmbeds, pooled: negativePooledPromptEmbeds }
     : undefined;
-  return Conditioning.ofRows(size, { embeds: promptEmbeds, pooled: pooledPromptEmbeds }, negative);
+  return Conditioning.ofRows(sizes, { embeds: promptEmbeds, pooled: pooledPromptEmbeds }, negative);
 }
 
 function matchingSchedule({ timesteps, sigmas }: RunRecord, { schedule }: Trajectory): Trajectory["schedule"] {

@@ -1,6 +1,6 @@
 /** What is asked of a model: everything that, with the weights, decides the picture. */
 
-import type { PlanOptions } from "../diffusion/mod.ts";
+import type { MicroConditioning, PlanOptions } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Recipe, sampler, schedule and guidance are `PlanOptions`; a field given here overrides the recipe where it allows. */
@@ -23,11 +23,37 @@ export interface Request extends PlanOptions {
    * `[1 or batch, 4, height/8, width/8]`. `strength` says how much of the schedule is left to it.
    */
   readonly image?: Tensor;
+  /** What the network is told of the picture's sizes. Default: the size that is drawn, uncropped. */
+  readonly microConditioning?: MicroConditioning;
+  /** The same for the unconditional half. Default: the prompt's. */
+  readonly negativeMicroConditioning?: MicroConditioning;
   /** One a LoRA of the model, in the order in which it was opened with them. Default: the strengths given then. */
   readonly loraStrengths?: readonly number[];
   /** Picture size in pixels, each a multiple of 8. Default: the image's, or what the model was made for. */
   readonly size?: { readonly width: number; readonly height: number };
 }
+
+export interface RunOptions {
+  /** Ends the run between two denoising steps; the steps so far stay good. */
+  readonly signal?: AbortSignal;
+}
+
+/** What of a request may change from one step to the next. The schedule may not: the latent stands on it. */
+export type Overrides =
+  & Pick<
+    Request,
+    | "prompt"
+    | "negative"
+    | "sampler"
+    | "prediction"
+    | "guidance"
+    | "guidanceRescale"
+    | "guidanceInterval"
+    | "eta"
+    | "loraStrengths"
+    | "unguarded"
+  >
+  & RunOptions;
 
 /** The seeds of the batch, one a picture. @throws RangeError when the list is empty. */
 export function seedsOf({ seed = 0, noise }: Request): readonly (number | bigint)[] {

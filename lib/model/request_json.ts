@@ -5,6 +5,14 @@ import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Request, seedsOf } from "./request.ts";
 
+const size = v.object({ width: v.number(), height: v.number() });
+
+const microConditioning = v.object({
+  originalSize: v.optional(size),
+  crop: v.optional(v.object({ top: v.number(), left: v.number() })),
+  targetSize: v.optional(size),
+});
+
 /** A request as JSON: seeds as text, as JSON has no 64-bit numbers; noise is a tensor and stands elsewhere. */
 export const requestSchema = v.looseObject({
   prompt: v.string(),
@@ -28,8 +36,10 @@ export const requestSchema = v.looseObject({
   guidanceRescale: v.optional(v.number()),
   guidanceInterval: v.optional(v.object({ from: v.number(), to: v.number() })),
   eta: v.optional(v.number()),
+  microConditioning: v.optional(microConditioning),
+  negativeMicroConditioning: v.optional(microConditioning),
   loraStrengths: v.optional(v.array(v.number())),
-  size: v.optional(v.object({ width: v.number(), height: v.number() })),
+  size: v.optional(size),
   unguarded: v.optional(v.boolean()),
 });
 

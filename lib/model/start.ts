@@ -1,9 +1,10 @@
 /** Where a run starts: pure noise, or a picture with noise on it. */
 
+import { timeIds } from "../diffusion/mod.ts";
 import { batchNoise, type Generator, torchGenerator } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { VaeArchitecture } from "../weights/architecture.ts";
-import type { Size } from "./conditioning.ts";
+import type { Size, Sizes } from "./conditioning.ts";
 import { type Request, seedsOf } from "./request.ts";
 
 export interface Draws {
@@ -71,6 +72,11 @@ export function sizeFor(
     );
   }
   return own;
+}
+
+/** What the network is told of the picture's sizes. */
+export function sizesFor({ microConditioning, negativeMicroConditioning: negative }: Request, size: Size): Sizes {
+  return { prompt: timeIds(size, microConditioning), negative: negative && timeIds(size, negative) };
 }
 
 function wantNoise(noise: Tensor, shape: Shape): Tensor {

@@ -68,6 +68,36 @@ const CASES: readonly Case[] = [
   },
 ];
 
+Deno.test("sizes that the network is told, for both halves of the guidance: every latent of diffusers", async () => {
+  const golden = readGolden("run-micro-conditioning.safetensors");
+  await using model = await open(goldenPath("tiny-sdxl"));
+  const { step } = await model.generate({
+    prompt: "snow",
+    seed: 2,
+    steps: 2,
+    guidance: 4,
+    size: { width: 64, height: 48 },
+    microConditioning: {
+      originalSize: { height: 96, width: 128 },
+      crop: { top: 8, left: 16 },
+      targetSize: { height: 40, width: 80 },
+    },
+    negativeMicroConditioning: {
+      originalSize: { height: 32, width: 24 },
+      crop: { top: 1, left: 2 },
+      targetSize: { height: 56, width: 72 },
+    },
+  });
+  step.path.forEach(({ latent }, i) => close(latent.data, golden.get("latents").at(i).data, 1e-4, `latents ${i}`));
+  const [plain] = await Array.fromAsync(
+    model.steps({ prompt: "snow", seed: 2, steps: 2, guidance: 4, size: { width: 64, height: 48 } }),
+  );
+  ok(
+    plain.latent.data.some((value, i) => Math.abs(value - step.path[1].latent.data[i]) > 1e-3),
+    "the sizes changed nothing",
+  );
+});
+
 /** Sampler runs on the tiny model: two seeds, each with noise of its own at every step. */
 const SAMPLERS: readonly (readonly [SamplerName, Spacing, number?])[] = [
   ["euler-ancestral", "trailing"],

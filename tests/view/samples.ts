@@ -2,7 +2,7 @@
 
 import { Step } from "../../lib/model/step.ts";
 import { Conditioning } from "../../lib/model/conditioning.ts";
-import { plan } from "../../lib/diffusion/mod.ts";
+import { plan, timeIds } from "../../lib/diffusion/mod.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 
 /** `[1, 3, size, size]`: a disc on a gradient, coloured by `hue` in 0..1. */
@@ -32,7 +32,7 @@ export function sampleSteps(batch = 1): [noise: Step, first: Step] {
     noise: latent,
     request: { prompt: "waves", recipe: "lightning-4step" },
     trajectory,
-    conditioning: Conditioning.ofTexts(batch, { width: 64, height: 64 }, embedding),
+    conditioning: Conditioning.ofTexts(batch, { prompt: timeIds({ width: 64, height: 64 }) }, embedding),
     generators: [],
     history: [],
     timing: { unet: 31.2, step: 33.4 },
