@@ -67,13 +67,17 @@ def build(device: str) -> Model:
 
 
 def opened(device: str, release: bool = True) -> Model:
-    """The averaged weights, frozen: of the release, or of the running training."""
+    """Frozen: the release, or the averaged weights of the running training.
+
+    A release takes the last weights themselves. The decay has averaged out what the mean is there to average out, and
+    after a short one the mean still lags behind.
+    """
     state = load(RELEASE if release else CHECKPOINT)
     if state is None:
         raise FileNotFoundError("Cannot open the base: it is not trained yet, run the stage `base` first")
     model = build(device)
-    for part, average in zip(model.parts, state["averages"]):
-        part.load_state_dict(average["shadow"])
+    for part, last, average in zip(model.parts, state["models"], state["averages"]):
+        part.load_state_dict(last if release else average["shadow"])
     freeze(*model.parts)
     return model
 

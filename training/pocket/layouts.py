@@ -117,5 +117,5 @@ def kohya_lora(adapter: Weights, alpha: float) -> Weights:
         module, which = re.match(r"(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$", key).groups()
         name = "lora_unet_" + module.replace(".", "_")
         found[f"{name}.lora_{'down' if which == 'A' else 'up'}.weight"] = value
-        found[f"{name}.alpha"] = torch.tensor(alpha)
+        found[f"{name}.alpha"] = torch.tensor(float(alpha))
     return half(found)

@@ -87,76 +87,101 @@ def renoise(x: Tensor, at: Tensor, to: Tensor, noise: Tensor) -> Tensor:
     return ratio.sqrt() * x + (1 - ratio).clamp_min(0).sqrt() * noise
 
 
+@dataclass
+class Batch:
+    """Where the student starts, at `t`, and where it should land, at `to` (−1: clean)."""
+    x0: Tensor
+    noise: Tensor
+    told: Conditioning
+    index: Tensor
+    t: Tensor
+    to: Tensor
+    fresh: Tensor
+    """Noise for the discriminator's level."""
+    level: Tensor
+
+    @property
+    def xt(self) -> Tensor:
+        return noised(self.x0, self.noise, self.t)
+
+    @property
+    def real(self) -> Tensor:
+        """The data itself, at the level of the landing points."""
+        clean = (self.to < 0)[:, None, None, None]
+        return torch.where(clean, self.x0, diffusion.add_noise(self.x0, self.noise, self.to.clamp_min(0)))
+
+
+def batch_at(step: int, source: Source, plan: Plan, device: str) -> Batch:
+    x0, told, g = source.at(step, 10 + plan.steps)
+    index = torch.randint(plan.steps, (len(x0),), generator=g)
+    times = torch.tensor([*diffusion.trailing(plan.steps).tolist(), -1])
+    noise, fresh = (torch.randn(x0.shape, generator=g).to(device) for _ in range(2))
+    to = times[index + 1].to(device)
+    return Batch(x0, noise, told, index.to(device), times[index].to(device), to, fresh, look_levels(to, g))
+
+
+def phase_of(step: int, ends: tuple[int, int, int]) -> str:
+    return "mse" if step < ends[0] else "warm" if step < ends[1] else "adversarial"
+
+
 def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None:
     settings = config.load().lightning
-    teacher = base.opened(device)
-    guides = teacher.unet if plan.teacher is None or lora else distill.opened(plan.teacher, teacher.unet, device=device)
-    guidance = settings.guidance if guides is teacher.unet else 0.0
-    if lora:
-        # A LoRA starts from the base, far from its target: it learns from the finished student's own teacher.
-        guides = distill.opened(plan.teacher, teacher.unet, device=device) if plan.teacher else teacher.unet
-        guidance = 0.0 if plan.teacher else settings.guidance
-        student = distill.with_lora(teacher.unet, settings.rank, device)
-    else:
-        student = distill.copy_of(guides)
-    discriminator = Discriminator(teacher.unet).to(device)
+    base_model = base.opened(device)
+    teacher = distill.opened(plan.teacher, base_model.unet, device=device) if plan.teacher else base_model.unet
+    guidance = 0.0 if plan.teacher else settings.guidance
+    # A full student goes on from its teacher; a LoRA must fit the base, so it starts there.
+    student = distill.with_lora(base_model.unet, settings.rank, device) if lora else distill.copy_of(teacher)
+    discriminator = Discriminator(base_model.unet).to(device)
     run = Run(name(plan, lora), student, settings, extra={"discriminator": discriminator})
-    source = Source(teacher, device, settings.batch)
+    source = Source(base_model, device, settings.batch)
     log, meter, stop = Log(name(plan, lora)), Meter(), Stop()
-    matching = settings.steps_mse
-    warm = matching + settings.steps_warm
-    end = warm + settings.steps_adversarial
-    if limit:
-        matching, warm, end = limit, 2 * limit, 3 * limit
+    lengths = (limit,) * 3 if limit else (settings.steps_mse, settings.steps_warm, settings.steps_adversarial)
+    ends = lengths[0], lengths[0] + lengths[1], sum(lengths)
 
-    for step in range(run.step, end):
-        x0, told, g = source.at(step, 10 + plan.steps)
-        index = torch.randint(plan.steps, (len(x0),), generator=g)
-        times = torch.tensor([*diffusion.trailing(plan.steps).tolist(), -1])
-        t, to = times[index].to(device), times[index + 1].to(device)
-        noise, fresh = (torch.randn(x0.shape, generator=g).to(device) for _ in range(2))
-        index = index.to(device)
-        xt = noised(x0, noise, t)
-        losses: dict[str, float] = {}
-        follows = step < matching or step >= warm
+    def judge(batch: Batch, landed: Tensor, losses: dict[str, float]) -> list[Tensor]:
+        """One step of the heads on real and landed latents; returns the features of the latter."""
+        real, fake = (encoder_features(base_model.unet, renoise(x, batch.to, batch.level, batch.fresh).contiguous(
+            memory_format=torch.channels_last), batch.level, batch.told, 128) for x in (batch.real, landed))
+        loss, losses["told_apart"] = heads_loss(discriminator, real, fake, batch.told, settings.r1)
+        losses["heads"] = loss.item()
+        loss.backward()
+        nn.utils.clip_grad_norm_(discriminator.parameters(), 1.0)
+        run.extra_optimizers["discriminator"].step()
+        return fake
+
+    for step in range(run.step, ends[2]):
+        phase, losses = phase_of(step, ends), {}
+        batch = batch_at(step, source, plan, device)
+        xt = batch.xt
         with autocast(device):
-            with torch.set_grad_enabled(follows):
-                landed = student_landing(student, xt, index, plan, told)
+            with torch.set_grad_enabled(phase != "warm"):
+                landed = student_landing(student, xt, batch.index, plan, batch.told)
             loss = torch.zeros((), device=device)
-            if follows:
-                target = teacher_landing(guides, xt, index, plan, told, guidance)
-                mse = (landed - target).square().mean()
+            if phase != "warm":
+                mse = (landed - teacher_landing(teacher, xt, batch.index, plan, batch.told, guidance)).square().mean()
                 losses["mse"] = mse.item()
-                loss = mse * (1.0 if step < matching else settings.mse_weight)
-            if step >= matching:
-                level = look_levels(to, g)
-                there = torch.where((to < 0)[:, None, None, None], x0, diffusion.add_noise(x0, noise, to.clamp_min(0)))
-                seen = [encoder_features(teacher.unet, renoise(x, to, level, fresh).contiguous(memory_format=torch.channels_last),
-                                         level, told, 128) for x in (there, landed)]
-                heads, right = heads_loss(discriminator, seen[0], seen[1], told, settings.r1)
-                heads.backward()
-                nn.utils.clip_grad_norm_(discriminator.parameters(), 1.0)
-                run.extra_optimizers["discriminator"].step(min(1.0, (step - matching + 1) / 20))
-                losses |= {"heads": heads.item(), "told_apart": right}
-                if follows:
-                    adversarial = student_loss(discriminator, seen[1], told)
-                    losses["adversarial"] = adversarial.item()
-                    loss = loss + settings.adversarial_weight * adversarial
-        if follows:
+                loss = mse * (1.0 if phase == "mse" else settings.mse_weight)
+            if phase != "mse":
+                fake = judge(batch, landed, losses)
+            if phase == "adversarial":
+                adversarial = student_loss(discriminator, fake, batch.told)
+                losses["adversarial"] = adversarial.item()
+                loss = loss + settings.adversarial_weight * adversarial
+        if phase != "warm":
             loss.backward()
-            nn.utils.clip_grad_norm_([p for p in student.parameters() if p.requires_grad], 1.0)
             discriminator.zero_grad(set_to_none=True)
-            phase, length = (step, matching) if step < matching else (step - warm, end - warm)
-            rate = (settings.lora_factor if lora else 1.0) * (1.0 if step < matching else settings.adversarial_rate)
-            run.optimizer.step(rate * min((phase + 1) / 20, 1.0, 1.5 * (length - phase) / length))
+            nn.utils.clip_grad_norm_([p for p in student.parameters() if p.requires_grad], 1.0)
+            begun, length = (step, lengths[0]) if phase == "mse" else (step - ends[1], lengths[2])
+            rate = 1.0 if phase == "mse" else settings.adversarial_rate
+            run.optimizer.step(rate * min((begun + 1) / 20, 1.0, 1.5 * (length - begun) / length))
             run.average.update(student)
-        meter.add(len(x0), **losses)
-        if (step + 1) % settings.log_every == 0 or step + 1 in (matching, warm, end):
-            log.write(step=step + 1, phase="mse" if step < matching else "warm" if step < warm else "adversarial", **meter.read())
-        if (step + 1) % 200 == 0 or step + 1 in (matching, end) or stop.wanted:
-            run.save(step + 1, step + 1 == end)
-        if step + 1 in (matching, end):
-            picture(plan, device, lora, "mse" if step + 1 == matching else "adversarial")
+        meter.add(len(xt), **losses)
+        if (step + 1) % settings.log_every == 0 or step + 1 in ends:
+            log.write(step=step + 1, phase=phase, **meter.read())
+        if (step + 1) % 200 == 0 or step + 1 in ends or stop.wanted:
+            run.save(step + 1, step + 1 == ends[2])
+        if step + 1 in ends:
+            picture(plan, device, lora, phase)
         if stop.wanted:
             return
     stages.finish(name(plan, lora))

@@ -55,7 +55,7 @@ class Bench:
         self.ids = tokenizer.ids(self.captions, tokenizer.opened())[0]
         self.clip, self.vae = clip_scorer.opened(device), vae.opened(device)
         self.teacher = base.opened(device)
-        real = torch.from_numpy(np.ascontiguousarray(cache.pictures(NAME))).permute(0, 3, 1, 2).float() / 255
+        real = torch.from_numpy(np.array(cache.pictures(NAME))).permute(0, 3, 1, 2).float() / 255
         with torch.no_grad():
             self.words = clip_scorer.text_embeds(self.clip, self.ids.to(device)).cpu()
             self.real = torch.cat([clip_scorer.image_embeds(self.clip, part.to(device)).cpu() for part in real.split(100)])
@@ -64,9 +64,9 @@ class Bench:
 
     def latents(self, member: family.Member, steps: int, seed: int, count: int | None = None) -> Tensor:
         noise = torch.randn((len(self.captions), 4, 16, 16), generator=generator(90, seed))[:count].to(self.device)
-        pieces = range(0, len(noise), 50)
-        return torch.cat([member.sample(Conditioning(self.told.states[at:at + 50], self.told.pooled[at:at + 50]), noise[at:at + 50], steps)
-                          for at in pieces if at < len(noise)])
+        pieces = [slice(at, min(at + 50, len(noise))) for at in range(0, len(noise), 50)]
+        return torch.cat([member.sample(Conditioning(self.told.states[piece], self.told.pooled[piece]), noise[piece], steps)
+                          for piece in pieces])
 
     @torch.no_grad()
     def features(self, latents: Tensor) -> Tensor:
