@@ -3,15 +3,15 @@
 import { type Command, main } from "./args.ts";
 import { BAKE_DTYPES, BAKE_LAYOUTS } from "../model/bake.ts";
 import { loraOf } from "./lora.ts";
+import { MODEL_OPTIONS } from "./model_options.ts";
 import { wantWritable } from "./output.ts";
 
 export const bakeCommand: Command = {
   name: "bake",
-  about: "Writes a model, with LoRAs fused into it, as a .safetensors file that diffusers, ComfyUI and others read.",
+  about:
+    "Writes a model, with LoRAs fused into it, as one .safetensors file: whole under the original names, or the U-Net alone.",
   options: {
-    model: { value: "PATH", about: "a diffusers folder, or a single-file .safetensors checkpoint" },
-    unet: { value: "FILE", about: "a .safetensors that replaces the U-Net" },
-    vae: { value: "FILE", about: "a .safetensors that replaces the VAE" },
+    ...MODEL_OPTIONS,
     tokenizer: { value: "DIR", about: "vocabularies, for a single file whose own is not CLIP's" },
     lora: { value: "FILE[=STRENGTH]", about: "a LoRA, default strength 1; may be given several times", multiple: true },
     layout: { value: "NAME", about: "file (default): all of it, under the original names; unet: a U-Net, diffusers'" },

@@ -7,6 +7,7 @@ import type { Request } from "../model/request.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
+import { MODEL_OPTIONS } from "./model_options.ts";
 import { outputFiles, wantWritable } from "./output.ts";
 
 /** Names in lines of up to 80 letters, for the help. */
@@ -25,9 +26,7 @@ export const generate: Command = {
   name: "generate",
   about: "Makes a picture of a prompt with an SDXL checkpoint, as it was published.",
   options: {
-    model: { value: "PATH", about: "a diffusers folder, or a single-file .safetensors checkpoint" },
-    unet: { value: "FILE", about: "a .safetensors that replaces the U-Net" },
-    vae: { value: "FILE", about: "a .safetensors that replaces the VAE" },
+    ...MODEL_OPTIONS,
     tokenizer: { value: "DIR", about: "vocabularies, for a single file whose own is not CLIP's" },
     lora: { value: "FILE[=STRENGTH]", about: "a LoRA, default strength 1; may be given several times", multiple: true },
     "lora-mode": {

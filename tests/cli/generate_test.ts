@@ -1,3 +1,4 @@
+import { inFolder } from "../files.ts";
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { readPicture } from "../../lib/view/picture.ts";
@@ -11,15 +12,6 @@ async function generate(...args: string[]): Promise<{ code: number; stdout: stri
     args: ["run", "--quiet", "-A", "lib/cli/generate.ts", ...args],
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
-
-async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
