@@ -2,9 +2,21 @@
 
 import "./inspect.ts";
 
+export type { ArrangeOptions, Compared, ComparedCell, Label } from "./arrange.ts";
+export { readProvenance } from "./carry.ts";
 export { channels, type ChannelsOptions } from "./channels.ts";
-export { type Drawing, Figure, type RenderOptions } from "./figure.ts";
-export { grid, type GridOptions } from "./grid.ts";
+export { contactSheet, type ContactSheetOptions } from "./contact_sheet.ts";
+export type { Crop } from "./crop.ts";
+export { type DifferenceOptions, differences } from "./difference.ts";
+export {
+  type Drawing,
+  Figure,
+  type FigureFormat,
+  type FigureOptions,
+  type RenderOptions,
+  type VectorOptions,
+} from "./figure.ts";
+export { type ComparedGridOptions, grid, type GridOptions } from "./grid.ts";
 export type { Item, LookOptions } from "./items.ts";
 export { type Decoder, type LatentSpace, latentSpaceOf, latentToRgb } from "./latent.ts";
 export { stopSignal } from "./notebook.ts";

@@ -40,6 +40,12 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (letter) => escapes[letter]);
 }
 
+/** As HTML, without the control characters that no XML file may hold. */
+export function escapeXml(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return escapeHtml(text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd"));
+}
+
 export function tableHtml(rows: readonly TableRow[], options?: TableOptions): string {
   const columns = columnsOf(rows);
   const head = columns.map((name) => `<th style="text-align:left">${escapeHtml(name)}</th>`).join("");
