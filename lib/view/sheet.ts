@@ -214,7 +214,7 @@ function titleLines(title: string | undefined, pen: Pen, width: number): string[
 function captionOf(cell: SheetCell | undefined, pen: Pen, width: number): { lines: string[]; size: number } {
   const own = cell?.caption?.split("\n") ?? [];
   const longest = Math.max(0, ...own.flatMap((text) => text.split(" ")).map((word) => pen.width(word, size.caption)));
-  const shrunk = size.caption * Math.max(2 / 3, Math.min(1, width / longest));
+  const shrunk = size.caption * Math.max(2 / 3, Math.min(1, 0.999 * width / longest));
   const lines = own.flatMap((text) => pen.wrap(text, shrunk, width, 2));
   return { lines: lines.slice(0, captionLines), size: shrunk };
 }

@@ -61,6 +61,27 @@ function font(file: string): opentype.Font {
   return known;
 }
 
+/**
+ * A path's commands as SVG writes them, in hundredths of a pixel. opentype.js' own `toPathData` makes NaN of coordinates
+ * that lie closer than 1e-6 above a whole number, and whatever follows is not drawn.
+ */
+function pathData({ commands }: opentype.Path): string {
+  const at = (x: number, y: number) => `${Number(x.toFixed(2))} ${Number(y.toFixed(2))}`;
+  return commands.map((command) => {
+    switch (command.type) {
+      case "M":
+      case "L":
+        return `${command.type}${at(command.x, command.y)}`;
+      case "Q":
+        return `Q${at(command.x1, command.y1)} ${at(command.x, command.y)}`;
+      case "C":
+        return `C${at(command.x1, command.y1)} ${at(command.x2, command.y2)} ${at(command.x, command.y)}`;
+      case "Z":
+        return "Z";
+    }
+  }).join("");
+}
+
 /** Words cut to fit, measured and drawn in one weight. Lengths are CSS pixels. */
 export class Pen {
   readonly #files: readonly string[];
@@ -107,7 +128,7 @@ export class Pen {
   draw(text: string, x: number, y: number, { size, color = "#1c1c1c", anchor = "start" }: TextStyle): string {
     const { glyphs, width } = this.#glyphs(text, size);
     const left = x - (anchor === "start" ? 0 : anchor === "middle" ? width / 2 : width);
-    const outline = glyphs.map(({ glyph, x }) => glyph.getPath(left + x, y, size).toPathData(2)).join("");
+    const outline = glyphs.map(({ glyph, x }) => pathData(glyph.getPath(left + x, y, size))).join("");
     return outline === "" ? "" : `<path fill="${color}" d="${outline}"/>`;
   }
 
