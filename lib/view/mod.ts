@@ -6,6 +6,7 @@ export type { ArrangeOptions, Compared, ComparedCell, Label } from "./arrange.ts
 export { readProvenance } from "./carry.ts";
 export { channels, type ChannelsOptions } from "./channels.ts";
 export { contactSheet, type ContactSheetOptions } from "./contact_sheet.ts";
+export { type ComparedSummary, costTable, type CostTableOptions, type Metric, type Summarised } from "./cost_table.ts";
 export type { Crop } from "./crop.ts";
 export { type DifferenceOptions, differences } from "./difference.ts";
 export {
@@ -25,3 +26,4 @@ export { type Progress, progress, type ProgressOptions, withProgress } from "./p
 export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
 export { type TableRow } from "./table.ts";
+export { type Column, type Row, Table, type TableFormat, type TableOptions, type Value } from "./table_export.ts";
