@@ -4,6 +4,7 @@ import "./inspect.ts";
 
 export type { ArrangeOptions, Compared, ComparedCell, Label } from "./arrange.ts";
 export { readProvenance } from "./carry.ts";
+export { type BarsOptions, costBars } from "./bars.ts";
 export { channels, type ChannelsOptions } from "./channels.ts";
 export { contactSheet, type ContactSheetOptions } from "./contact_sheet.ts";
 export { type ComparedSummary, costTable, type CostTableOptions, type Metric, type Summarised } from "./cost_table.ts";
@@ -22,6 +23,8 @@ export type { Item, LookOptions } from "./items.ts";
 export { type Decoder, type LatentSpace, latentSpaceOf, latentToRgb } from "./latent.ts";
 export { stopSignal } from "./notebook.ts";
 export { readPicture, savePicture } from "./picture.ts";
+export { type PlotOptions, type QualityPlotOptions, stepsAgainstQuality, timeAgainstQuality } from "./plots.ts";
+export { type Published, type PublishedFigure, publishedFigures } from "./published.ts";
 export { type Progress, progress, type ProgressOptions, withProgress } from "./progress.ts";
 export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
