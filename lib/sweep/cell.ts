@@ -73,7 +73,7 @@ export interface Result {
   readonly secondsPerStep: number;
   /** Decoding; with loading the VAE where the cell is not warm. */
   readonly secondsVae: number;
-  /** From request to picture, wall time: loading included where the cell is not warm. */
+  /** Text, every step and decoding: loading included where the cell is not warm; files and progress bars are not. */
   readonly secondsTotal: number;
   /** Bytes resident before the model was loaded: the kit itself. */
   readonly memoryBaseline: number;
