@@ -9,7 +9,7 @@
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import * as v from "valibot";
 import { recipes } from "../diffusion/mod.ts";
-import { readMachine } from "../measure/machine.ts";
+import { describeMachine } from "../measure/machine.ts";
 import { VERSION } from "../version.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { digestsOf, type RecordedModel } from "./record.ts";
@@ -52,16 +52,17 @@ const runSchema = v.looseObject({
   branched: v.optional(v.boolean(), false),
   /** Which picture of the batch is shown. Left out: any. */
   picture: v.optional(v.number()),
+  /** Where it ran, if not where it was exported: a stored result. */
+  machine: v.optional(v.string()),
 });
 
 const provenanceSchema = v.looseObject({
   version: v.literal(PROVENANCE_VERSION),
   software: v.record(v.string(), v.string()),
-  machine: v.object({ processor: v.string(), cores: v.number(), memory: v.number(), system: v.string() }),
+  /** Processors, memory and system: enough to judge times by, nothing that names the machine or its owner. */
+  machine: v.string(),
   models: v.array(modelSchema),
   runs: v.array(runSchema),
-  /** Where numbers came from that no run of the kit gave. */
-  sources: v.optional(v.array(v.string()), []),
 });
 
 /** The JSON, as it stands in a file. */
@@ -105,7 +106,7 @@ export function describeMaker(runtime?: string): Pick<Provenance, "version" | "s
   return {
     version: PROVENANCE_VERSION,
     software: { fewstep: VERSION, deno: Deno.version.deno, ...runtime === undefined ? {} : { runtime } },
-    machine: readMachine(),
+    machine: describeMachine(),
   };
 }
 
