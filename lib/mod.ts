@@ -18,6 +18,8 @@ export { diff, type DiffOptions } from "./model/diff.ts";
 export { Model } from "./model/model.ts";
 export type { Generated } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
+export { type Provenance, provenanceOf } from "./model/provenance.ts";
+export { type ReproducedRun, type ReproduceOptions, reproduceRuns } from "./model/reproduce.ts";
 export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { Step, type Timing } from "./model/step.ts";
