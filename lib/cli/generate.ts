@@ -93,8 +93,9 @@ async function run(args: Arguments): Promise<void> {
 
   const { savePicture } = await import("../view/picture.ts");
   const { latentDigest, provenanceOf } = await import("../model/provenance.ts");
+  const { rememberedSha256 } = await import("../weights/remembered.ts");
   for (const [index, file] of pictures.entries()) {
-    const provenance = await provenanceOf({ model, step: made.step, picture: index });
+    const provenance = await provenanceOf({ model, step: made.step, picture: index }, { digest: rememberedSha256 });
     await savePicture(made.image.slice(index, index + 1), file, { provenance });
   }
   if (recordPath !== undefined) {

@@ -86,14 +86,20 @@ export interface Made {
   readonly name?: string;
 }
 
-/** What made one picture, or several: each model and each run stands in it once. */
-export async function provenanceOf(made: Made | readonly Made[]): Promise<Provenance> {
+/**
+ * What made one picture, or several: each model and each run stands in it once.
+ * @param digest sha256 of a weight file, where something remembers it
+ */
+export async function provenanceOf(
+  made: Made | readonly Made[],
+  { digest }: { readonly digest?: (path: string) => Promise<string> } = {},
+): Promise<Provenance> {
   const all = "model" in made ? [made] : made;
   const models: TellingModel[] = [...new Set(all.map(({ model }) => model))];
   return {
     ...await describeMaker(all[0]?.model.runtime.name),
     models: await Promise.all(
-      models.map((model) => describeModel(model, all.find((one) => one.model === model)?.name)),
+      models.map((model) => describeModel(model, digest, all.find((one) => one.model === model)?.name)),
     ),
     runs: await Promise.all(
       all.map(({ model, step, picture }) => describeRun(models.indexOf(model), model, step, picture)),
@@ -110,7 +116,11 @@ export function describeMaker(runtime?: string): Pick<Provenance, "version" | "s
   };
 }
 
-async function describeModel(model: TellingModel, name?: string): Promise<ProvenanceModel> {
+async function describeModel(
+  model: TellingModel,
+  digest: ((path: string) => Promise<string>) | undefined,
+  name?: string,
+): Promise<ProvenanceModel> {
   const { checkpoint, unet, vae, tokenizer, loras, loraMode } = model.source;
   const told = (path?: string) => path === undefined ? undefined : portablePath(path);
   return {
@@ -121,7 +131,7 @@ async function describeModel(model: TellingModel, name?: string): Promise<Proven
     tokenizer: told(tokenizer),
     loras: loras.map(({ path, strength }) => ({ path: portablePath(path), strength })),
     loraMode,
-    digests: await digestsOf({ checkpoint: model.published, loras: model.loras }),
+    digests: await digestsOf({ checkpoint: model.published, loras: model.loras }, digest),
   };
 }
 

@@ -55,9 +55,10 @@ export interface CostTableOptions {
  * Times are medians over pictures, as one disturbed run would move a mean.
  */
 export function costTable(
-  { summary, provenance }: Summarised,
+  runs: Summarised,
   { caption = "Time, memory and quality", reference, spread = "range" }: CostTableOptions = {},
 ): Table {
+  const { summary } = runs;
   if (summary.length === 0) throw new RangeError("Cannot make a table of a comparison: it has no results.");
   const times = summary.filter(({ model }) => reference === undefined || model === reference)
     .map(({ seconds }) => seconds.total.median);
@@ -98,6 +99,6 @@ export function costTable(
       `${median}GB are 10⁹ bytes, of the whole process.`,
       ...cold > 0 ? [`${cold === summary.length ? "All" : cold} of the times hold the loading of the model.`] : [],
     ],
-    provenance: () => provenance?.(),
+    provenance: () => runs.provenance?.(),
   });
 }

@@ -184,8 +184,8 @@ function qualityOf({ summary }: Summarised, asked: QualityPlotOptions["metric"])
 type Reader = (row: ComparedSummary) => number | undefined;
 
 /** What every plot passes on: heading, notes, provenance. */
-export function shared({ heading, notes }: PlotOptions, { provenance }: Summarised) {
-  return { heading, notes, provenance: () => provenance?.() };
+export function shared({ heading, notes }: PlotOptions, runs: Summarised) {
+  return { heading, notes, provenance: () => runs.provenance?.() };
 }
 
 const bySteps = (a: Point, b: Point) => a.steps - b.steps;
