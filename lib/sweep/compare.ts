@@ -67,8 +67,7 @@ export async function compare(options: ComparisonOptions): Promise<Runs> {
   const labelled = plan.cells.map((cell): Cell => ({ key: cell.key, ...cell.labels, ...resultOf(results, cell) }));
   const quality = await measureQuality(plan, labelled, { store, signal });
   const cells = labelled.map((cell, index): Cell => ({ ...cell, ...quality.cells[index] }));
-  const rows = rowsOf(cells);
-  const summary = await Promise.all(rows.map(async (row) => summarise(row, await quality.ofSet(row))));
+  const summary = rowsOf(cells).map((row) => summarise(row, quality.ofSet(row)));
   return new Runs({ plan, store: folder, cells, summary });
 }
 

@@ -35,7 +35,13 @@ export type ModelContent = Pick<
 >;
 
 /** The files that a tokenizer reads, where they are. */
-const VOCABULARY = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
+export const VOCABULARY = [
+  "vocab.json",
+  "merges.txt",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+];
 
 export interface ContentOptions {
   readonly device: string;

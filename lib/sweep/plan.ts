@@ -4,6 +4,7 @@ import { recipes } from "../diffusion/mod.ts";
 import type { Model } from "../model/model.ts";
 import { open } from "../model/open.ts";
 import { digestsOf } from "../model/record.ts";
+import { openClip } from "../weights/clip.ts";
 import { sha256 } from "../weights/digest.ts";
 import type { Content, Labels } from "./cell.ts";
 import { cellContent, keyOf, type ModelContent, modelContent } from "./content.ts";
@@ -16,6 +17,8 @@ import type {
   Seed,
   Way,
 } from "./options.ts";
+import { picturesIn } from "./features.ts";
+import { referenceAmong } from "./reference.ts";
 import { familyOf, waysOf } from "./ways.ts";
 
 /** A model of the plan, with what its files hold. */
@@ -85,6 +88,7 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
   }
   wantDifferent(cells);
   if (cells.length === 0) throw new RangeError(`Cannot compare: no cell is left to run. ${omitted.join(" ")}`);
+  await wantMeasurable(options.quality ?? {}, cells);
   const { warmUp = "none", records = "none" } = options.measure ?? {};
   return {
     models,
@@ -192,6 +196,19 @@ function wantSomething({ models, prompts, recipes, steps, seeds }: CompareOption
   }
   const wrong = steps?.find((count) => !Number.isInteger(count) || count < 1);
   if (wrong !== undefined) throw new RangeError(`Cannot compare in ${wrong} steps: a whole number from 1 was wanted.`);
+}
+
+/** Hours of running must not end in a name that was mistyped. */
+async function wantMeasurable(quality: QualityOptions, cells: readonly PlannedCell[]): Promise<void> {
+  const { clip, reference, pictures, captions } = quality;
+  if (clip === undefined && (pictures !== undefined || captions !== undefined)) {
+    throw new RangeError(
+      "Cannot compare with pictures or captions alone: a CLIP was wanted that describes them (quality.clip).",
+    );
+  }
+  if (pictures !== undefined) await picturesIn(pictures);
+  if (clip !== undefined) await openClip(clip);
+  if (reference !== undefined) referenceAmong(cells.map(({ labels }) => labels), reference);
 }
 
 /** Two rows with the same labels and the same work would be one picture twice in every figure. */
