@@ -72,7 +72,7 @@ export function timeAgainstQuality(runs: Summarised, options: QualityPlotOptions
         ...at(point),
         text: point.steps === 1 ? "1 step" : String(point.steps),
         size: 10.5,
-        color: quiet.words,
+        color: models.find(({ model }) => model === point.model)?.words,
       }));
       const lines = [front, ...models.map(({ model }) => named(model))].flatMap((line) => alongLines(line.map(at)));
       return { texts: placeLabels([...names, ...steps], scales, lines) };
