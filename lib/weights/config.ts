@@ -13,13 +13,19 @@ const counts = v.pipe(v.array(count), v.minLength(1));
 
 /** Reads a JSON file and checks it. @throws SyntaxError, one sentence with the file and the key. */
 export async function readConfig<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return checked(path, await readJson(path), schema);
+}
+
+async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
   }
+}
+
+function checked<T>(path: string, json: unknown, schema: v.GenericSchema<unknown, T>): T {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -79,7 +85,12 @@ const unetConfig = v.looseObject({
 
 /** Parses `unet/config.json`. @throws SyntaxError naming the key that is wrong or not supported. */
 export async function readUnetConfig(path: string): Promise<UnetArchitecture> {
-  const config = await readConfig(path, unetConfig);
+  return parseUnetConfig(path, await readJson(path));
+}
+
+/** The same for what was read already. */
+export function parseUnetConfig(path: string, json: unknown): UnetArchitecture {
+  const config = checked(path, json, unetConfig);
   const channels = config.block_out_channels;
   const levels = channels.length;
   const lengths: [string, readonly unknown[]][] = [

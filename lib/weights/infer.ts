@@ -65,7 +65,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     return {
       channels,
       transformers,
-      heads: attends ? headsOf(weights, channels) : 1,
+      heads: attends || channels % HEAD_CHANNELS === 0 ? headsOf(weights, channels) : 1,
       resample: weights.has(`${prefix}.downsamplers.0.conv.weight`) ||
         weights.has(`${prefix}.upsamplers.0.conv.weight`),
     };
