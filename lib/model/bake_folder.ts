@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import * as v from "valibot";
+import { pixelsPerLatent } from "../weights/architecture.ts";
 import type { Checkpoint, TokenizerFolder } from "../weights/checkpoint.ts";
 import { readConfig } from "../weights/config.ts";
 import {
@@ -26,13 +27,13 @@ export interface FolderFile {
 export async function folderFiles(checkpoint: Checkpoint, dtype: BakeDType): Promise<readonly FolderFile[]> {
   const { unet, vae, textEncoder, textEncoder2, tokenizer, tokenizer2, forceZerosForEmptyPrompt } = checkpoint;
   const torch = dtype === "fp16" ? "float16" : "float32";
-  const pixels = unet.architecture.sampleSize * 2 ** (vae.architecture.blockOutChannels.length - 1);
+  const autoencoder = vaeConfigOf(vae.architecture, unet.architecture.sampleSize * pixelsPerLatent(vae.architecture));
   const scheduler = await schedulerOf(checkpoint);
   return [
-    json("model_index.json", modelIndexOf(scheduler.kind, forceZerosForEmptyPrompt)),
+    json("model_index.json", modelIndexOf(scheduler.kind, autoencoder._class_name, forceZerosForEmptyPrompt)),
     { name: "scheduler/scheduler_config.json", content: scheduler.content },
     json("unet/config.json", unetConfigOf(unet.architecture)),
-    json("vae/config.json", vaeConfigOf(vae.architecture, pixels)),
+    json("vae/config.json", autoencoder),
     json("text_encoder/config.json", clipTextConfigOf(textEncoder.architecture, torch)),
     json("text_encoder_2/config.json", clipTextConfigOf(textEncoder2.architecture, torch)),
     ...await vocabulary("tokenizer", tokenizer),

@@ -1,6 +1,7 @@
 /** Which tensors a baked file holds, and under which names. */
 
 import type { Shape } from "../tensor/tensor.ts";
+import { type AutoencoderArchitecture, isTiny, type VaeArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import {
   originalTextEncoder,
@@ -54,7 +55,7 @@ export function bakedFiles(
         name: "",
         rows: [
           ...named("unet", originalUnet(keysOf(unet.weights), unet.architecture)),
-          ...named("vae", originalVae(keysOf(vae.weights), vae.architecture)),
+          ...named("vae", originalVae(keysOf(vae.weights), wantVae(vae.architecture))),
           ...named("text_encoder", originalTextEncoder(keysOf(textEncoder.weights))),
           ...named("text_encoder_2", originalTextEncoder2(keysOf(textEncoder2.weights))),
         ],
@@ -66,4 +67,9 @@ export function shapeOfRow({ keys, how }: Row, weights: Weights): Shape {
   const [first, ...inner] = weights.shape(keys[0]) ?? [];
   const shape = [first * keys.length, ...inner];
   return how === "transpose" ? shape.toReversed() : how === "unsqueeze" ? [...shape, 1, 1] : shape;
+}
+
+function wantVae(vae: AutoencoderArchitecture): VaeArchitecture {
+  if (!isTiny(vae)) return vae;
+  throw new RangeError(`Cannot bake a tiny autoencoder into a single file: there is no name for it. Bake a folder.`);
 }

@@ -4,7 +4,13 @@
  */
 
 import * as v from "valibot";
-import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import type {
+  AutoencoderArchitecture,
+  ClipTextArchitecture,
+  UnetArchitecture,
+  UnetBlock,
+  VaeArchitecture,
+} from "./architecture.ts";
 import { readText } from "./files.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -175,6 +181,40 @@ export async function readVaeConfig(path: string): Promise<VaeArchitecture> {
     midAttention: config.mid_block_add_attention,
     postQuantConv: config.use_post_quant_conv,
     quantConv: config.use_quant_conv,
+    scalingFactor: config.scaling_factor,
+  };
+}
+
+const tinyVaeConfig = v.looseObject({
+  latent_channels: v.optional(count, 4),
+  out_channels: v.optional(count, 3),
+  encoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
+  decoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
+  num_encoder_blocks: v.optional(counts, [1, 3, 3, 3]),
+  num_decoder_blocks: v.optional(counts, [3, 3, 3, 1]),
+  scaling_factor: v.optional(v.number(), 1),
+  shift_factor: v.optional(v.literal(0), 0),
+  upsampling_scaling_factor: v.optional(v.literal(2), 2),
+  upsample_fn: v.optional(v.literal("nearest"), "nearest"),
+  act_fn: v.optional(v.literal("relu"), "relu"),
+});
+
+/** Parses the config.json of either kind of autoencoder. @throws SyntaxError as above */
+export async function readAutoencoderConfig(path: string): Promise<AutoencoderArchitecture> {
+  const { _class_name } = await readConfig(path, v.looseObject({ _class_name: v.optional(v.string()) }));
+  if (_class_name !== "AutoencoderTiny") return await readVaeConfig(path);
+  const config = await readConfig(path, tinyVaeConfig);
+  const widths = [...config.encoder_block_out_channels, ...config.decoder_block_out_channels];
+  const [channels] = widths;
+  if (widths.some((width) => width !== channels)) {
+    throw new SyntaxError(`Cannot use ${path}: its levels are ${widths} wide; a tiny autoencoder's are all the same.`);
+  }
+  return {
+    latentChannels: config.latent_channels,
+    imageChannels: config.out_channels,
+    channels,
+    encoderBlocks: config.num_encoder_blocks,
+    decoderBlocks: config.num_decoder_blocks,
     scalingFactor: config.scaling_factor,
   };
 }

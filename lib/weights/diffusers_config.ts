@@ -3,7 +3,14 @@
  * `config.ts`. What an architecture does not say is what SDXL's own files say.
  */
 
-import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import {
+  type AutoencoderArchitecture,
+  type ClipTextArchitecture,
+  isTiny,
+  type TinyVaeArchitecture,
+  type UnetArchitecture,
+  type UnetBlock,
+} from "./architecture.ts";
 import { parseUnetConfig } from "./config.ts";
 
 export type Config = Readonly<Record<string, unknown>>;
@@ -110,7 +117,8 @@ function meant({ down, mid, up, ...rest }: UnetArchitecture): unknown {
 }
 
 /** `vae/config.json`. @param sampleSize pixels of a side of the pictures that the model was made for */
-export function vaeConfigOf(vae: VaeArchitecture, sampleSize: number): Config {
+export function vaeConfigOf(vae: AutoencoderArchitecture, sampleSize: number): Config {
+  if (isTiny(vae)) return tinyVaeConfigOf(vae);
   const levels = vae.blockOutChannels.length;
   return {
     _class_name: "AutoencoderKL",
@@ -133,6 +141,30 @@ export function vaeConfigOf(vae: VaeArchitecture, sampleSize: number): Config {
     up_block_types: Array<string>(levels).fill("UpDecoderBlock2D"),
     use_post_quant_conv: vae.postQuantConv,
     use_quant_conv: vae.quantConv,
+  };
+}
+
+function tinyVaeConfigOf(vae: TinyVaeArchitecture): Config {
+  const widths = (blocks: readonly number[]) => blocks.map(() => vae.channels);
+  return {
+    _class_name: "AutoencoderTiny",
+    _diffusers_version: DIFFUSERS_VERSION,
+    act_fn: "relu",
+    block_out_channels: widths(vae.decoderBlocks),
+    decoder_block_out_channels: widths(vae.decoderBlocks),
+    encoder_block_out_channels: widths(vae.encoderBlocks),
+    force_upcast: false,
+    in_channels: vae.imageChannels,
+    latent_channels: vae.latentChannels,
+    latent_magnitude: 3,
+    latent_shift: 0.5,
+    num_decoder_blocks: vae.decoderBlocks,
+    num_encoder_blocks: vae.encoderBlocks,
+    out_channels: vae.imageChannels,
+    scaling_factor: vae.scalingFactor,
+    shift_factor: 0,
+    upsample_fn: "nearest",
+    upsampling_scaling_factor: 2,
   };
 }
 
@@ -168,8 +200,8 @@ export function clipTextConfigOf(clip: ClipTextArchitecture, dtype: "float16" | 
   };
 }
 
-/** `model_index.json`. @param scheduler diffusers' class */
-export function modelIndexOf(scheduler: string, forceZerosForEmptyPrompt: boolean): Config {
+/** `model_index.json`. @param scheduler diffusers' class, as is `vae` */
+export function modelIndexOf(scheduler: string, vae: unknown, forceZerosForEmptyPrompt: boolean): Config {
   return {
     _class_name: "StableDiffusionXLPipeline",
     _diffusers_version: DIFFUSERS_VERSION,
@@ -182,7 +214,7 @@ export function modelIndexOf(scheduler: string, forceZerosForEmptyPrompt: boolea
     tokenizer: ["transformers", "CLIPTokenizer"],
     tokenizer_2: ["transformers", "CLIPTokenizer"],
     unet: ["diffusers", "UNet2DConditionModel"],
-    vae: ["diffusers", "AutoencoderKL"],
+    vae: ["diffusers", vae],
   };
 }
 
