@@ -23,8 +23,7 @@ export const bakeCommand: Command = {
   },
   examples: [
     "deno task bake --model sdxl.safetensors --lora sdxl_lightning_4step_lora.safetensors --out lightning.safetensors",
-    "deno task bake --model models/pocket/base --layout file --out pocket.safetensors",
-    "deno task bake --model sd_xl_base_1.0.safetensors --layout folder --dtype fp32 --out sdxl",
+    "deno task bake --model models/pocket/base --layout folder --dtype fp32 --out pocket",
   ],
   async run(args) {
     const path = args.required("model", "a diffusers folder or a .safetensors checkpoint");

@@ -11,6 +11,7 @@ import {
   type Stored,
 } from "../weights/keys/original_names.ts";
 import type { LoraPart } from "../weights/lora.ts";
+import { wantToldByShapes } from "../weights/told.ts";
 import type { Weights } from "../weights/weights.ts";
 
 /**
@@ -32,11 +33,9 @@ export interface BakedFile {
   readonly rows: readonly Row[];
 }
 
-/** @throws RangeError when the layout has no name for a tensor, or no place for a network */
-export function bakedFiles(
-  { unet, vae, textEncoder, textEncoder2 }: Checkpoint,
-  layout: BakeLayout,
-): readonly BakedFile[] {
+/** @throws RangeError when the layout has no name for a tensor, no place for a network, or cannot tell the model */
+export function bakedFiles(checkpoint: Checkpoint, layout: BakeLayout): readonly BakedFile[] {
+  const { unet, vae, textEncoder, textEncoder2 } = checkpoint;
   const keysOf = (of: Weights) => of.refs.map(({ key }) => key);
   const named = (part: Row["part"], stored: readonly Stored[]) => stored.map((row): Row => ({ ...row, part }));
   const plain = (part: Row["part"], of: Weights) => named(part, keysOf(of).map((key) => ({ name: key, keys: [key] })));
@@ -51,6 +50,8 @@ export function bakedFiles(
         { name: "text_encoder_2/model.safetensors", rows: plain("text_encoder_2", textEncoder2.weights) },
       ];
     case "file":
+      wantVae(vae.architecture);
+      wantToldByShapes(checkpoint);
       return [{
         name: "",
         rows: [

@@ -4,7 +4,7 @@ import { bake, open, type Request } from "fewstep";
 import { openSafetensors } from "fewstep/weights/safetensors.ts";
 import { join } from "node:path";
 import { close, equal, throwsSentence } from "../assert.ts";
-import { copyFolder, inFolder } from "../files.ts";
+import { copyFolder, editJson, inFolder } from "../files.ts";
 import { goldenPath, readGolden } from "../goldens/read.ts";
 import { FILES, FOLDER, layouts, write } from "../layouts.ts";
 
@@ -158,6 +158,26 @@ Deno.test("a folder is baked whole, to a new place, or not at all", () =>
     const stopped = bake(model, join(folder, "new"), { layout: "folder", signal: stop.signal, onProgress });
     await throwsSentence(() => stopped, /Stop\.$/);
     equal((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name), ["taken"]);
+  }));
+
+Deno.test("a model that a file without a config would not tell is refused as a single file", () =>
+  inFolder(async (folder) => {
+    await using model = await open(goldenPath("tiny-deep"));
+    const path = join(folder, "model.safetensors");
+    await throwsSentence(() => bake(model, path), /^Cannot (bake|tell).*folder/);
+    for (const scaling_factor of [0.5, 0.13025]) {
+      const own = join(folder, `own-${scaling_factor}`);
+      await copyFolder(FOLDER, own);
+      await editJson(join(own, "vae", "config.json"), { scaling_factor });
+      await using model = await open(own);
+      if (scaling_factor === 0.13025) await bake(model, path);
+      else {
+        await throwsSentence(
+          () => bake(model, path),
+          /this model has its own: VAE's scaling factor 0\.5, where SDXL's rules give 0\.13025\. Bake a folder\.$/,
+        );
+      }
+    }
   }));
 
 Deno.test("LoRAs are baked in: the file alone runs as model and LoRA do", () =>
