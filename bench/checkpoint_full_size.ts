@@ -26,7 +26,7 @@ import { publishedTensors, writeSparse } from "../tests/synthetic.ts";
 import { report, spread, time } from "./harness.ts";
 
 const ROUNDS = 7;
-const BAKES = 2;
+const BAKES = 1;
 
 /** Lets the peak begin anew. Linux only. */
 const forget = (): Promise<void> => Deno.writeTextFile("/proc/self/clear_refs", "5");
@@ -81,6 +81,7 @@ try {
     disk.push(await time(() => writeWhole(out, write)) / 1000);
     await Deno.remove(out);
   }
+  console.error(bakes, disk);
   const [baked, written] = [spread(bakes.map(({ seconds }) => seconds)), spread(disk)];
   await report("checkpoint_full_size", "MALLOC_MMAP_THRESHOLD_=65536 deno run -A bench/checkpoint_full_size.ts", {
     bytes,
