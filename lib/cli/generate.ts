@@ -50,7 +50,11 @@ export const generate: Command = {
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
     size: { value: "WxH", about: "pixels; default the model's, or its recipe's where a single file tells none" },
     image: { value: "FILE", about: "a picture to begin from, .png, .webp or .jpg" },
-    strength: { value: "S", about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3" },
+    mask: { value: "FILE", about: "with --image: a picture of its size, white where it is drawn anew" },
+    strength: {
+      value: "S",
+      about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3, with --mask 1",
+    },
     noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
     device: { value: "NAME", about: "where to compute: cpu" },
     precision: { value: "NAME", about: "what to compute in: fp32" },
@@ -132,6 +136,12 @@ async function requestOf(args: Arguments): Promise<Request> {
       "Cannot use --strength alone: it says how far to go from a picture. Give one with --image FILE.",
     );
   }
+  const mask = args.text("mask");
+  if (image === undefined && mask !== undefined) {
+    throw new UsageError(
+      "Cannot use --mask alone: it says which part of a picture to draw anew. Give one with --image FILE.",
+    );
+  }
   return {
     prompt: args.required("prompt", 'what to draw, for example --prompt "sunflower, meadow"; "" draws anything'),
     negative: args.text("negative"),
@@ -139,9 +149,10 @@ async function requestOf(args: Arguments): Promise<Request> {
     rng: args.oneOf("rng", ["cpu", "cuda"]),
     noise: noise === undefined ? undefined : await readNoise(noise),
     image: image === undefined ? undefined : await readImage(image),
+    mask: mask === undefined ? undefined : await readImage(mask),
     strength: image === undefined
       ? undefined
-      : args.number("strength", "a number from 0 to 1", { least: 0 }) ?? STRENGTH,
+      : args.number("strength", "a number from 0 to 1", { least: 0 }) ?? (mask === undefined ? STRENGTH : 1),
     recipe: args.oneOf("recipe", Object.keys(recipes)),
     sampler: args.oneOf("sampler", SAMPLER_NAMES),
     spacing: args.oneOf("spacing", SPACINGS),
@@ -154,7 +165,10 @@ async function requestOf(args: Arguments): Promise<Request> {
   };
 }
 
-/** diffusers' default for SDXL's image-to-image pipeline. */
+/**
+ * diffusers' default for SDXL's image-to-image pipeline. Inpainting takes all steps: diffusers' 0.9999 rounds down to
+ * one less, and of one step leaves none.
+ */
 const STRENGTH = 0.3;
 
 async function readImage(path: string): Promise<Tensor> {

@@ -2,6 +2,7 @@
 
 import { setImmediate } from "node:timers";
 import {
+  latentMask,
   noised,
   plan,
   recipes,
@@ -110,12 +111,12 @@ export class Model {
     const trajectory = plan(request, this.#scheduler);
     const draws = drawStart(request, this.#latentShape(request));
     const { noise, generators } = draws;
-    const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
-      await this.#imageLatent(request.image, draws),
-      noise,
-      samplers[trajectory.sampler].space,
-      trajectory.schedule,
-    );
+    const { image, mask, strength = 1 } = request;
+    const original = image && await this.#imageLatent(image, draws);
+    // Under a mask nothing of the picture needs to show through: diffusers starts from pure noise there.
+    const latent = original === undefined || (mask && strength === 1)
+      ? noise.times(trajectory.schedule.initNoiseSigma)
+      : noised(original, noise, samplers[trajectory.sampler].space, trajectory.schedule);
     const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
     signal?.throwIfAborted();
     return new Step({
@@ -125,6 +126,7 @@ export class Model {
       request,
       trajectory,
       conditioning,
+      inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started },

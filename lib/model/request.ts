@@ -23,6 +23,12 @@ export interface Request extends PlanOptions {
    * `[1 or batch, 4, height/8, width/8]`. `strength` says how much of the schedule is left to it.
    */
   readonly image?: Tensor;
+  /**
+   * Inpainting: where `image` is drawn anew (white) and where it is kept (black), a picture of its size,
+   * `[1 or batch, 1 or 3, height, width]` in 0..1. After each step the rest goes back to the image at the step's noise;
+   * with a `strength` of 1 (default) nothing of the image shows through under the mask.
+   */
+  readonly mask?: Tensor;
   /** What the network is told of the picture's sizes. Default: the size that is drawn, uncropped. */
   readonly microConditioning?: MicroConditioning;
   /** The same for the unconditional half. Default: the prompt's. */

@@ -23,6 +23,8 @@ export const requestSchema = v.looseObject({
   noise: v.optional(v.boolean(), false),
   /** Whether the run began from a picture or latent, which stands in the record as `init_image`. */
   image: v.optional(v.boolean(), false),
+  /** Whether it was inpainted: the mask stands in the record as `mask_image`. */
+  mask: v.optional(v.boolean(), false),
   strength: v.optional(v.number()),
   recipe: v.optional(v.string()),
   sampler: v.optional(v.picklist(SAMPLER_NAMES)),
@@ -44,27 +46,29 @@ export const requestSchema = v.looseObject({
 });
 
 export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
-  const { timesteps, sigmas, loraStrengths, noise, image } = request;
+  const { timesteps, sigmas, loraStrengths, noise, image, mask } = request;
   return {
     ...request,
     seed: seedsOf(request).map(String),
     noise: noise !== undefined,
     image: image !== undefined,
+    mask: mask !== undefined,
     timesteps: timesteps && [...timesteps],
     sigmas: sigmas && [...sigmas],
     loraStrengths: loraStrengths && [...loraStrengths],
   };
 }
 
-/** The other way round. `noise` and `image` are used where the request says that they were given. */
+/** The other way round. `noise`, `image` and `mask` are used where the request says that they were given. */
 export function parseRequest(
   json: v.InferOutput<typeof requestSchema>,
-  { noise, image }: { readonly noise: Tensor; readonly image: Tensor | undefined },
+  { noise, image, mask }: { readonly noise: Tensor; readonly image?: Tensor; readonly mask?: Tensor },
 ): Request {
   return {
     ...json,
     seed: json.seed.map(BigInt),
     noise: json.noise ? noise : undefined,
     image: json.image ? image : undefined,
+    mask: json.mask ? mask : undefined,
   };
 }

@@ -20,15 +20,20 @@ export interface Draws {
  * Draws what a run begins with, from each picture's own generator.
  *
  * @param shape one picture's latent, `[4, height/8, width/8]`
- * @throws RangeError when noise was given in another shape
+ * @throws RangeError when noise was given in another shape, or a mask without an image
  */
 export function drawStart(request: Request, shape: Shape): Draws {
+  if (request.mask && request.image === undefined) {
+    throw new RangeError("Cannot inpaint without an image: the mask says which part of it is drawn anew. Give one.");
+  }
   const generators = seedsOf(request).map((seed) => torchGenerator(seed, { device: request.rng }));
   const encodes = request.image !== undefined && !isLatent(request.image, shape);
   const encoding = encodes ? batchNoise(generators, shape) : undefined;
   const drawn = batchNoise(encoding?.generators ?? generators, shape);
   const noise = request.noise ? wantNoise(request.noise, drawn.noise.shape) : drawn.noise;
-  return { encoding: encoding?.noise, noise, generators: drawn.generators };
+  // diffusers encodes what the mask leaves too, for U-Nets that want to see it: a draw that only moves the stream on.
+  const { generators: after } = request.mask && encodes ? batchNoise(drawn.generators, shape) : drawn;
+  return { encoding: encoding?.noise, noise, generators: after };
 }
 
 /** Whether a request's image is a latent already. */

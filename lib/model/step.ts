@@ -26,6 +26,14 @@ export interface Prediction {
   readonly sigma: number;
 }
 
+/** What inpainting keeps of a picture. */
+export interface Inpainting {
+  /** The picture's clean latent, `[batch, 4, height/8, width/8]`. */
+  readonly original: Tensor;
+  /** 1 where it is drawn anew, 0 where it is kept, same shape. */
+  readonly mask: Tensor;
+}
+
 export interface StepFields {
   readonly index: number;
   readonly latent: Tensor;
@@ -37,6 +45,7 @@ export interface StepFields {
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  readonly inpainting?: Inpainting;
   readonly predicted?: Prediction;
   readonly previous?: Step;
 }
@@ -58,6 +67,8 @@ export class Step {
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  /** Where the request has a mask. */
+  readonly inpainting: Inpainting | undefined;
   /** The step that this one was taken from. */
   readonly previous: Step | undefined;
   readonly #predicted: Prediction | undefined;
@@ -73,6 +84,7 @@ export class Step {
     this.history = fields.history;
     this.timing = fields.timing;
     this.memory = fields.memory;
+    this.inpainting = fields.inpainting;
     this.previous = fields.previous;
     this.#predicted = fields.predicted;
   }
