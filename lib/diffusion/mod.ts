@@ -1,7 +1,8 @@
 /** The mathematics of few steps. Pure: no I/O, no ONNX. */
 
-export { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS, TIMESTEP_SPACINGS } from "./contract.ts";
+export { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS, TIMESTEP_SPACINGS } from "./contract.ts";
 export type {
+  InitNoise,
   Prediction,
   Ramp,
   Sampler,

@@ -35,7 +35,7 @@ export function advance(step: Step, output: Tensor, measure: () => Cost): Step {
   const state = samplerState(step);
   const x0 = denoised(sampler, trajectory.prediction, state, output);
   const drawn = sampler.draws(state)
-    ? batchNoise(step.generators, step.latent.shape.slice(1))
+    ? batchNoise(step.generators, step.latent.shape.slice(1), step.latent.shape[0])
     : { noise: undefined, generators: step.generators };
   const { x, history } = sampler.step(state, x0, drawn.noise);
   const { inpainting, noise } = step;

@@ -1,16 +1,7 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
 import { setImmediate } from "node:timers";
-import {
-  latentMask,
-  noised,
-  plan,
-  recipes,
-  samplers,
-  type SchedulerConfig,
-  type Trajectory,
-  usesGuidance,
-} from "../diffusion/mod.ts";
+import { latentMask, plan, recipes, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -23,7 +14,7 @@ import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, rowsFor, sizeFor, sizesFor } from "./start.ts";
+import { type Draws, drawStart, rowsFor, sizeFor, sizesFor, startLatent } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
@@ -111,12 +102,9 @@ export class Model {
     const trajectory = plan(request, this.#scheduler);
     const draws = drawStart(request, this.#latentShape(request));
     const { noise, generators } = draws;
-    const { image, mask, strength = 1 } = request;
+    const { image, mask } = request;
     const original = image && await this.#imageLatent(image, draws);
-    // Under a mask nothing of the picture needs to show through: diffusers starts from pure noise there.
-    const latent = original === undefined || (mask && strength === 1)
-      ? noise.times(trajectory.schedule.initNoiseSigma)
-      : noised(original, noise, samplers[trajectory.sampler].space, trajectory.schedule);
+    const latent = startLatent(request, trajectory, noise, original);
     const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
     signal?.throwIfAborted();
     return new Step({

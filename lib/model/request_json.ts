@@ -1,7 +1,8 @@
 /** Requests in files. */
 
 import * as v from "valibot";
-import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
+import { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
+import { NOISE_HABITS } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Request, seedsOf } from "./request.ts";
 
@@ -19,6 +20,9 @@ export const requestSchema = v.looseObject({
   negative: v.optional(v.string()),
   seed: v.array(v.pipe(v.string(), v.regex(/^-?\d+$/))),
   rng: v.optional(v.picklist(["cpu", "cuda"])),
+  noiseHabit: v.optional(v.picklist(NOISE_HABITS)),
+  batch: v.optional(v.number()),
+  initNoise: v.optional(v.picklist(INIT_NOISES)),
   /** Whether the noise was given, and not drawn from the seeds. */
   noise: v.optional(v.boolean(), false),
   /** Whether the run began from a picture or latent, which stands in the record as `init_image`. */

@@ -61,7 +61,7 @@ export class Step {
   /** The resolved sampler, schedule, prediction type and guidance. */
   readonly trajectory: Trajectory;
   readonly conditioning: Conditioning;
-  /** Random streams, one a picture of the batch, as they stand after this step. */
+  /** Random streams as they stand after this step: one a picture of the batch, or one for all. */
   readonly generators: readonly Generator[];
   /** Earlier outputs that a multistep sampler looks back on, newest last. */
   readonly history: readonly Tensor[];

@@ -49,11 +49,11 @@ Deno.test("generate: two seeds make two pictures, and --json tells what was done
 
 Deno.test("generate: noise from a file stands in place of the seed", () =>
   inFolder(async (folder) => {
-    const noise = Tensor.of(Array.from({ length: 1024 }, (_, i) => Math.sin(i * i)), [1, 4, 16, 16]);
+    const noise = Tensor.of(Array.from({ length: 2048 }, (_, i) => Math.sin(i * i)), [2, 4, 16, 16]);
     await writeSafetensors(`${folder}/noise.safetensors`, new Map([["noise", noise]]));
     const { code } = await generate(...lightning, "--noise", `${folder}/noise.safetensors`, "--out", `${folder}/n.png`);
     equal(code, 0);
-    deepEqual(names(folder), ["n.png", "noise.safetensors"]);
+    deepEqual(names(folder), ["n-0.png", "n-1.png", "noise.safetensors"]);
   }));
 
 Deno.test("generate: --mask draws a part of --image anew and leaves the rest", () =>
@@ -84,6 +84,13 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
   [2, ["--lora-mode", "merge"], /^Cannot use --lora-mode "merge": wanted is branch, fuse\.$/],
   [1, ["--image", "nothing.png"], /nothing\.png/],
   [2, ["--strength", "0.5"], /^Cannot use --strength alone/],
+  [1, ["--batch", "2"], /^Cannot draw noise for 2 pictures from 1 seeds, each its own: .* one-stream and counted-up/],
+  [1, ["--seed", "1,2", "--noise-habit", "one-stream"], /^Cannot draw one-stream from 2 seeds: it takes one\./],
+  [
+    2,
+    ["--noise-habit", "comfyui"],
+    /^Cannot use --noise-habit "comfyui": wanted is each-own, one-stream, counted-up\.$/,
+  ],
   [2, ["--mask", "mask.png"], /^Cannot use --mask alone/],
   [2, ["--seed", "1", "--noise", "x.safetensors"], /^Cannot use --seed with --noise/],
   [1, ["--noise", "nothing.safetensors"], /nothing\.safetensors.*does not exist/],
