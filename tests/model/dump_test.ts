@@ -1,5 +1,5 @@
 /**
- * The question of issue trackers: the same seed, another picture. Against a run that training/dump_diffusers.py dumped:
+ * The same seed, another picture: why? Against a run that training/dump_diffusers.py dumped:
  *
  *     python training/dump_diffusers.py models/pocket/base --prompt "sunflower, meadow" --seed 7 --steps 4 --guidance 3 \
  *       --latents --out data/goldens/dump-diffusers.safetensors        (torch 2.13.0, diffusers 0.42.1)
