@@ -1,15 +1,7 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
 import { setImmediate } from "node:timers";
-import {
-  noised,
-  plan,
-  recipes,
-  samplers,
-  type SchedulerConfig,
-  type Trajectory,
-  usesGuidance,
-} from "../diffusion/mod.ts";
+import { latentMask, plan, recipes, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { AutoencoderArchitecture } from "../weights/architecture.ts";
@@ -23,7 +15,7 @@ import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, latentShape, rowsFor, sizeFor, sizesFor } from "./start.ts";
+import { type Draws, drawStart, latentShape, rowsFor, sizeFor, sizesFor, startLatent } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
@@ -120,12 +112,9 @@ export class Model {
     const trajectory = plan(request, this.#scheduler);
     const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
-    const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
-      await this.#imageLatent(request.image, draws),
-      noise,
-      samplers[trajectory.sampler].space,
-      trajectory.schedule,
-    );
+    const { image, mask } = request;
+    const original = image && await this.#imageLatent(image, draws);
+    const latent = startLatent(request, trajectory, noise, original);
     const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
     signal?.throwIfAborted();
     return new Step({
@@ -135,6 +124,7 @@ export class Model {
       request,
       trajectory,
       conditioning,
+      inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started },
