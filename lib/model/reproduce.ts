@@ -60,7 +60,7 @@ export async function reproduceRuns(
 function requestOf({ request, branched, model }: ProvenanceRun, models: number) {
   const why = branched
     ? "it branched or was stopped on its way, and only a record (generate --record) keeps all of that"
-    : request.noise || request.image
+    : request.noise || request.image || request.mask
     ? `it began from ${request.noise ? "noise" : "a picture"} that its maker gave, and that the export does not hold`
     : model >= models
     ? `it names model ${model} of ${models}`
