@@ -17,6 +17,8 @@ export { bake, type BakeOptions } from "./model/bake.ts";
 export { diff, type DiffOptions } from "./model/diff.ts";
 export { Model } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
+export { type Provenance, provenanceOf } from "./model/provenance.ts";
+export { type ReproducedRun, type ReproduceOptions, reproduceRuns } from "./model/reproduce.ts";
 export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { type Generated, Step, type Timing } from "./model/step.ts";

@@ -109,7 +109,12 @@ async function run(args: Arguments): Promise<void> {
   const computed = performance.now();
 
   const { savePicture } = await import("../view/picture.ts");
-  for (const [index, file] of pictures.entries()) await savePicture(made.image.slice(index, index + 1), file);
+  const { latentDigest, provenanceOf } = await import("../model/provenance.ts");
+  const { rememberedSha256 } = await import("../weights/remembered.ts");
+  for (const [index, file] of pictures.entries()) {
+    const provenance = await provenanceOf({ model, step: made.step, picture: index }, { digest: rememberedSha256 });
+    await savePicture(made.image.slice(index, index + 1), file, { provenance });
+  }
   if (recordPath !== undefined) {
     const { saveRecord } = await import("../model/record.ts");
     await saveRecord(recordPath, { model, step: made.step, image: made.image });
@@ -121,7 +126,8 @@ async function run(args: Arguments): Promise<void> {
     return;
   }
   const milliseconds = { open: opened - began, save: ended - computed, total: ended - began };
-  console.log(JSON.stringify(await report(made, files, milliseconds), null, 2));
+  const digest = await latentDigest(made.step);
+  console.log(JSON.stringify(report(made, { files, digest, milliseconds }), null, 2));
 }
 
 function openOptions(args: Arguments): OpenOptions {
@@ -209,14 +215,15 @@ async function generateWithProgress(model: Model, request: Request): Promise<Gen
 }
 
 /** What --json prints. Seeds are text: they may have 64 bits. */
-async function report(
+function report(
   { step, timing }: Generated,
-  files: readonly string[],
-  { open, save, total }: { open: number; save: number; total: number },
-): Promise<Record<string, unknown>> {
+  { files, digest, milliseconds: { open, save, total } }: {
+    readonly files: readonly string[];
+    readonly digest: string;
+    readonly milliseconds: { readonly open: number; readonly save: number; readonly total: number };
+  },
+): Record<string, unknown> {
   const taken = step.path.slice(1);
-  const { data } = step.latent;
-  const digest = await crypto.subtle.digest("SHA-256", data);
   const { seed = 0 } = step.request;
   return {
     files,
@@ -230,7 +237,7 @@ async function report(
       total,
     },
     memory: step.memory,
-    digest: new Uint8Array(digest).toHex(),
+    digest,
     recipe: step.trajectory.recipe,
     seeds: step.request.noise === undefined ? (Array.isArray(seed) ? seed : [seed]).map(String) : [],
   };

@@ -24,11 +24,15 @@ import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
 import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, startLatent } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
+import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
 
 export interface ModelOptions {
   readonly checkpoint: Checkpoint;
+  readonly source: ModelSource;
+  /** Default: `checkpoint`. */
+  readonly published?: Checkpoint;
   /** What decodes previews in place of the VAE. */
   readonly preview?: Part<AutoencoderArchitecture>;
   readonly runtime: Runtime;
@@ -51,6 +55,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 export class Model {
   readonly checkpoint: Checkpoint;
+  /** The path and options that it was opened with. */
+  readonly source: ModelSource;
+  /** The checkpoint as it was published: before LoRAs were fused into it. */
+  readonly published: Checkpoint;
   readonly runtime: Runtime;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
@@ -62,8 +70,13 @@ export class Model {
   readonly #denoiser: Denoiser;
 
   /** Use `open`. */
-  constructor({ checkpoint, preview, runtime, scheduler, memory, loras, loraMode, warn, onClose }: ModelOptions) {
+  constructor(
+    { checkpoint, source, published = checkpoint, preview, runtime, scheduler, memory, loras, loraMode, warn, onClose }:
+      ModelOptions,
+  ) {
     this.checkpoint = checkpoint;
+    this.source = source;
+    this.published = published;
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);

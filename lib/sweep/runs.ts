@@ -2,10 +2,12 @@
 
 import type { DataFrame } from "nodejs-polars";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Provenance } from "../model/provenance.ts";
 import { openSafetensors, readTensor } from "../weights/safetensors.ts";
 import { readPicture } from "../view/picture.ts";
 import { type Cell, CELL_METRICS, type Column, COLUMNS } from "./cell.ts";
 import type { Plan } from "./plan.ts";
+import { provenanceOfPlan } from "./provenance.ts";
 import type { Summary } from "./summary.ts";
 
 export interface RunsFields {
@@ -46,6 +48,11 @@ export class Runs {
       columns.map((name) => [name, this.cells.map((cell) => cell[fieldOf(name)] ?? null)]),
     );
     return pl.DataFrame(data, { schema: Object.fromEntries(columns.map((name) => [name, kinds[COLUMNS[name]]])) });
+  }
+
+  /** What made the cells: figures and tables of them carry it. */
+  provenance(): Promise<Provenance> {
+    return Promise.resolve(provenanceOfPlan(this.plan, this.cells));
   }
 
   /** A cell's picture, `[1, 3, height, width]` in 0..1. */
