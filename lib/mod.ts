@@ -19,6 +19,7 @@ export { Model } from "./model/model.ts";
 export type { Generated } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
 export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
+export type { AttentionMap, FeatureMap, Observed, ObserveOptions } from "./model/observed.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { Step, type Timing } from "./model/step.ts";
 export { recipes } from "./diffusion/mod.ts";

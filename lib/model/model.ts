@@ -10,6 +10,7 @@ import {
   type Trajectory,
   usesGuidance,
 } from "../diffusion/mod.ts";
+import type { Observable, Observe } from "../graph/observable.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -18,6 +19,7 @@ import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
 import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
+import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
@@ -73,8 +75,9 @@ export class Model {
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = onClose;
     const { lowering } = runtime;
-    this.#denoiser = new Denoiser({ unet: checkpoint.unet, stages: this.#stages, lowering, loras: this.#loras });
-    this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
+    const parts = { stages: this.#stages, lowering, loras: this.#loras };
+    this.#text = new TextEncoders({ ...parts, checkpoint, warn });
+    this.#denoiser = new Denoiser({ ...parts, unet: checkpoint.unet, words: (prompt) => this.#text.words(prompt) });
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
@@ -96,6 +99,21 @@ export class Model {
   get defaultSize(): Size {
     const side = this.checkpoint.unet.architecture.sampleSize * this.pixelsPerLatent;
     return { width: side, height: side };
+  }
+
+  /** Layers of the U-Net that can be observed, in its order, as diffusers names them. */
+  get observable(): readonly Observable[] {
+    return this.#denoiser.observable;
+  }
+
+  /**
+   * What runs are to look at: `model.steps(request, { observe: model.observe(["*.attn2"]) })`. The U-Net is then loaded
+   * with extra outputs, in the place of the one without.
+   *
+   * @param layers of `observable`, or patterns; `*` stands for any letters. @throws RangeError where one fits no layer
+   */
+  observe(layers: readonly string[], { heads = "mean" }: ObserveOptions = {}): Observe {
+    return { layers: resolveLayers(layers, this.observable), heads };
   }
 
   /**
@@ -139,16 +157,17 @@ export class Model {
    * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
-    const { signal, ...changes } = overrides;
+    const { signal, observe, ...changes } = overrides;
     if (signal) await turn();
     signal?.throwIfAborted();
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet } = await this.#denoiser.predict(from);
+    const { output, unet, observed } = await this.#denoiser.predict(from, observe);
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
       memory: readMemory(),
+      observed,
     }));
   }
 
@@ -209,13 +228,13 @@ export class Model {
   /** From request to picture in one call. */
   async generate(
     request: Request,
-    { signal, onStep }: RunOptions & { readonly onStep?: (step: Step) => void } = {},
+    { signal, observe, onStep }: RunOptions & { readonly onStep?: (step: Step) => void } = {},
   ): Promise<Generated> {
     const t0 = performance.now();
     let step = await this.begin(request, { signal });
     const t1 = performance.now();
     while (!step.done) {
-      step = await this.next(step, { signal });
+      step = await this.next(step, { signal, observe });
       onStep?.(step);
     }
     signal?.throwIfAborted();

@@ -5,6 +5,7 @@ import type { Memory } from "../measure/memory.ts";
 import type { Generator } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Conditioning } from "./conditioning.ts";
+import type { Observed } from "./observed.ts";
 import type { Request } from "./request.ts";
 
 /** Milliseconds of wall time. */
@@ -38,6 +39,7 @@ export interface StepFields {
   readonly timing: Timing;
   readonly memory: Memory;
   readonly predicted?: Prediction;
+  readonly observed?: Observed;
   readonly previous?: Step;
 }
 
@@ -58,6 +60,8 @@ export class Step {
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  /** What was seen inside the network, where the run was told to look: `model.observe([…])`. Records do not keep it. */
+  readonly observed: Observed | undefined;
   /** The step that this one was taken from. */
   readonly previous: Step | undefined;
   readonly #predicted: Prediction | undefined;
@@ -73,6 +77,7 @@ export class Step {
     this.history = fields.history;
     this.timing = fields.timing;
     this.memory = fields.memory;
+    this.observed = fields.observed;
     this.previous = fields.previous;
     this.#predicted = fields.predicted;
   }
