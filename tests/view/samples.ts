@@ -1,5 +1,6 @@
 /** Small tensors and steps that look like something, the same on every machine. */
 
+import type { Observed } from "../../lib/model/observed.ts";
 import { Step } from "../../lib/model/step.ts";
 import { Conditioning } from "../../lib/model/conditioning.ts";
 import { plan, timeIds } from "../../lib/diffusion/mod.ts";
@@ -23,8 +24,8 @@ export function waves(batch = 1): Tensor {
   return Tensor.of(Array.from({ length: batch * 256 }, (_, i) => 1.5 * Math.sin(i * 0.7 + (i >> 6))), [batch, 4, 8, 8]);
 }
 
-/** Two steps of lightning-4step over `waves`, with fixed times. */
-export function sampleSteps(batch = 1): [noise: Step, first: Step] {
+/** Two steps of lightning-4step over `waves`, with fixed times, and what was observed in the second. */
+export function sampleSteps(batch = 1, observed?: Observed): [noise: Step, first: Step] {
   const latent = waves(batch);
   const embedding = { embeds: Tensor.zeros([77, 8]), pooled: Tensor.zeros([8]) };
   const trajectory = plan({ recipe: "lightning-4step" });
@@ -45,6 +46,7 @@ export function sampleSteps(batch = 1): [noise: Step, first: Step] {
     latent: latent.times(0.6),
     predicted: { denoised: latent.times(0.3), output: latent, timestep: 999, sigma: trajectory.schedule.sigmas[0] },
     previous: noise,
+    observed,
   });
   return [noise, first];
 }
@@ -60,4 +62,48 @@ export class PaintingDecoder {
     const pictures = Array.from({ length: batch }, (_, index) => disc(Math.min(1, mean(latent.at(index)))));
     return Promise.resolve(Tensor.concat(pictures));
   }
+}
+
+/** Attention of a 4×4 level to "red apple": red on the left half, apple in the middle; features that fall and rise. */
+export function observed(batch = 1): Observed {
+  const [side, keys] = [4, 77];
+  const text = new Float32Array(batch * side * side * keys);
+  const self = new Float32Array(batch * side ** 4);
+  for (let place = 0; place < batch * side * side; place++) {
+    const [x, y] = [place % side, Math.floor(place / side) % side];
+    const red = x < side / 2 ? 0.3 : 0.1;
+    const apple = Math.max(0, 0.4 - 0.2 * Math.hypot(x - 1.5, y - 1.5));
+    text.set([1 - red - apple, red, apple / 2, apple / 2], place * keys);
+    for (let other = 0; other < side * side; other++) {
+      self[place * side * side + other] = x < 2 === other % side < 2 ? 1 / 8 : 0;
+    }
+  }
+  const names = {
+    text: "mid_block.attentions.0.transformer_blocks.0.attn2",
+    self: "mid_block.attentions.0.transformer_blocks.0.attn1",
+  };
+  const values = Tensor.of(Array.from({ length: batch * 3 * 64 }, (_, i) => ((i >> 6) % 3) * Math.sin(i / 5)), [
+    batch,
+    3,
+    8,
+    8,
+  ]);
+  return {
+    words: [{ text: "red", positions: [1] }, { text: "apple", positions: [2, 3] }],
+    attention: new Map([
+      [names.text, {
+        layer: names.text,
+        of: "text" as const,
+        probabilities: new Tensor(text, [batch, 1, side, side, keys]),
+        unconditional: undefined,
+      }],
+      [names.self, {
+        layer: names.self,
+        of: "self" as const,
+        probabilities: new Tensor(self, [batch, 1, side, side, side * side]),
+        unconditional: undefined,
+      }],
+    ]),
+    features: new Map([["mid_block", { layer: "mid_block", values, unconditional: undefined }]]),
+  };
 }
