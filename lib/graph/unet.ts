@@ -41,7 +41,7 @@ interface Conditioning {
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
 export function buildUnet(unet: UnetArchitecture, weights: WeightSource, options: BuildOptions): Network {
-  const graph = new Graph({ name: "unet", weights, ...options });
+  const graph = new Graph({ ...options, name: "unet", weights });
   const g = graph.at();
   const latent = ["batch", unet.inChannels, "height", "width"];
   const pooledDim = unet.additionInputDim - TIME_IDS * unet.additionTimeEmbedDim;

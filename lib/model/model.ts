@@ -57,6 +57,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 export class Model {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
+  readonly #options: ModelOptions;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
@@ -66,7 +67,9 @@ export class Model {
   readonly #denoiser: Denoiser;
 
   /** Use `open`. */
-  constructor({ checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose }: ModelOptions) {
+  constructor(options: ModelOptions) {
+    const { checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose } = options;
+    this.#options = options;
     this.checkpoint = checkpoint;
     this.runtime = runtime;
     this.#scheduler = scheduler;
@@ -241,6 +244,12 @@ export class Model {
     const t2 = performance.now();
     const image = await this.decode(step);
     return { step, image, timing: { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 } };
+  }
+
+  /** The same model on another runtime, one part in memory at a time. This one's parts are released first. */
+  async on(runtime: Runtime): Promise<Model> {
+    await this.#stages.rest();
+    return new Model({ ...this.#options, runtime, memory: "lean", onClose: undefined });
   }
 
   /** Gives all memory back. The model cannot be used afterwards. */

@@ -46,12 +46,17 @@ export class Stages {
     return result;
   }
 
-  /** Releases everything, after what is running now. Later calls are refused. */
-  close(): Promise<void> {
-    this.#closed = true;
+  /** Gives all memory back, after what is running now. What is needed again is loaded again. */
+  rest(): Promise<void> {
     const done = this.#turn.then(() => this.#releaseAllBut(undefined));
     this.#turn = done;
     return done;
+  }
+
+  /** Releases everything, after what is running now. Later calls are refused. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.rest();
   }
 
   #load(part: string, build: () => Network): Promise<Session> {
