@@ -26,11 +26,15 @@ import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
 import { type Draws, drawStart, rowsFor, sizeFor, sizesFor } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
+import type { ModelSource } from "./source.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
 
 export interface ModelOptions {
   readonly checkpoint: Checkpoint;
+  readonly source: ModelSource;
+  /** Default: `checkpoint`. */
+  readonly published?: Checkpoint;
   readonly runtime: Runtime;
   readonly scheduler: SchedulerConfig;
   readonly memory: MemoryMode;
@@ -56,6 +60,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 export class Model {
   readonly checkpoint: Checkpoint;
+  /** The path and options that it was opened with. */
+  readonly source: ModelSource;
+  /** The checkpoint as it was published: before LoRAs were fused into it. */
+  readonly published: Checkpoint;
   readonly runtime: Runtime;
   readonly #options: ModelOptions;
   readonly #loras: Loras;
@@ -68,9 +76,12 @@ export class Model {
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
-    const { checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose } = options;
+    const { checkpoint, source, published = checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose } =
+      options;
     this.#options = options;
     this.checkpoint = checkpoint;
+    this.source = source;
+    this.published = published;
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);

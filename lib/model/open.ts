@@ -55,10 +55,18 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
   }
   const runtime = onnxRuntimeCpu({ threads });
-  const rest = { runtime, scheduler, memory, loras: loaded, loraMode, warn };
+  const source = {
+    checkpoint: path,
+    unet,
+    vae,
+    tokenizer,
+    loras: loras.map((lora) => typeof lora === "string" ? { path: lora, strength: 1 } : { strength: 1, ...lora }),
+    loraMode,
+  };
+  const rest = { source, runtime, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
   const fused = await fuse(checkpoint, loaded, runtime);
-  return new Model({ ...rest, checkpoint: fused.checkpoint, onClose: fused.discard });
+  return new Model({ ...rest, checkpoint: fused.checkpoint, published: checkpoint, onClose: fused.discard });
 }
 
 /** A path as it is; a hub's name as the path of its cached files. The hub's code is loaded only for a name. */

@@ -137,7 +137,9 @@ async function describe(model: RecordedModel, step: Step): Promise<Metadata> {
 }
 
 /** File names without folders: a record travels, and says nothing about the machine that made it. */
-async function digestsOf({ checkpoint, loras }: RecordedModel): Promise<Record<string, Record<string, string>>> {
+export async function digestsOf(
+  { checkpoint, loras }: Pick<RecordedModel, "checkpoint" | "loras">,
+): Promise<Record<string, Record<string, string>>> {
   const { textEncoder, textEncoder2, unet, vae } = checkpoint;
   const digests: Record<string, Record<string, string>> = {};
   for (const { weights: { part, files } } of [textEncoder, textEncoder2, unet, vae]) {

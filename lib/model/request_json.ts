@@ -56,6 +56,11 @@ export function requestJson(request: Request): v.InferInput<typeof requestSchema
   };
 }
 
+/** The other way round, of a request that began from its seeds alone. Defaults that a file leaves out may be missing. */
+export function parseSeeded(json: v.InferInput<typeof requestSchema>): Request {
+  return { ...json, seed: json.seed.map(BigInt), noise: undefined, image: undefined };
+}
+
 /** The other way round. `noise` and `image` are used where the request says that they were given. */
 export function parseRequest(
   json: v.InferOutput<typeof requestSchema>,

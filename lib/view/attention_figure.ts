@@ -3,9 +3,8 @@
 import type { Step } from "../model/step.ts";
 import { observedOf, tokenMap, type WordMapOptions } from "./attention.ts";
 import { Figure } from "./figure.ts";
-import { ember, overlay, overlayScale, type Plane } from "./heat.ts";
+import { ember, overlay, overlayScale, type Plane, ramp } from "./heat.ts";
 import { fittedNote, formatSigma, look, type Looked, type LookOptions, stepTitle } from "./items.ts";
-import { withLegend } from "./legend.ts";
 import type { Raster } from "./raster.ts";
 import { loadSharp } from "./picture.ts";
 import { shortName } from "./self_attention.ts";
@@ -53,22 +52,22 @@ export function attention(steps: readonly Step[], options: AttentionOptions = {}
         caption: `at most ${percent(peak(map))}`,
       }))
     );
-    const drawing = layOut({
+    return layOut({
       rows: cells,
       rowTitles: rows.map(({ text }) => text),
       columnTitles: steps.map((step) => `${stepTitle(step)}, σ ${formatSigma(step.sigma)}`),
       heading,
-      notes: [layersNote(steps, options), ...fittedNote(looked), ...notFiniteNote(cells.flat())],
+      ramp: ramp(overlayScale(ember), "0", scale === "word" ? "its row's most" : percent(Math.max(...most))),
+      notes: [
+        "Coloured: the share of a place's attention that goes to the word.",
+        layersNote(steps, options),
+        ...fittedNote(looked),
+        ...notFiniteNote(cells.flat()),
+      ],
       cell,
       alt: `${heading ? `${heading}: ` : ""}attention to ${rows.map(({ text }) => text).join(", ")} over x0 at ` +
         `${steps.length} steps; at most, by word: ` +
         rows.map(({ text }, word) => `${text} ${percent(most[word])}`).join(", "),
-    });
-    return withLegend(drawing, {
-      colors: overlayScale(ember),
-      low: "0",
-      high: scale === "word" ? "its row's most" : percent(Math.max(...most)),
-      label: "Share of a place's attention",
     });
   });
 }

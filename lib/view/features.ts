@@ -4,9 +4,8 @@ import type { Step } from "../model/step.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { observedOf } from "./attention.ts";
 import { Figure } from "./figure.ts";
-import { beyondNote, diverging, type Heat, heat } from "./heat.ts";
+import { beyondNote, diverging, type Heat, heat, ramp } from "./heat.ts";
 import { formatSigma, stepTitle } from "./items.ts";
-import { withLegend } from "./legend.ts";
 import { layOut, notFiniteNote } from "./sheet.ts";
 
 export interface FeaturesOptions {
@@ -69,15 +68,19 @@ export function features(step: Step, options: FeaturesOptions = {}): Figure {
     const which = typeof channels === "number"
       ? `The ${chosen.length} of ${count} channels that vary the most over places.`
       : `${chosen.length} of ${count} channels.`;
-    const drawing = layOut({
+    return layOut({
       rows,
       heading,
-      notes: [which, ...beyondNote(cells.map(({ drawn }) => drawn)), ...notFiniteNote(cells)],
+      ramp: ramp(diverging, `−${limit.toPrecision(3)}`, limit.toPrecision(3)),
+      notes: [
+        "Coloured: the value, less its channel's mean.",
+        which,
+        ...beyondNote(cells.map(({ drawn }) => drawn)),
+        ...notFiniteNote(cells),
+      ],
       cell,
       alt: `${heading}: heat maps of channels ${chosen.join(", ")}`,
     });
-    const end = Number(limit.toPrecision(3));
-    return withLegend(drawing, { colors: diverging, low: `−${end}`, high: `${end}`, label: "Less the channel's mean" });
   });
 }
 

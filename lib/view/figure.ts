@@ -1,53 +1,54 @@
-/** Something to show and to export: pictures and words on a white sheet. */
+/** Something to show and to export: pictures, lines and words on a white sheet. */
 
-import { Buffer } from "node:buffer";
-import { loadSharp, type PictureFormat, pictureFormat, writeInto } from "./picture.ts";
-import type { Raster } from "./raster.ts";
-import { Pen, type TextStyle } from "./text.ts";
+import { extname } from "node:path";
+import type { Provenance } from "../model/provenance.ts";
+import type { ReproducedRun, ReproduceOptions } from "../model/reproduce.ts";
+import { asElement, asRdf, carrying } from "./carry.ts";
+import { drawRaster } from "./draw_raster.ts";
+import { drawSvg } from "./draw_svg.ts";
+import type { Drawing } from "./drawing.ts";
+import { type PictureFormat, writeInto } from "./picture.ts";
 
-/** A picture on the sheet, scaled to fill its place. Lengths are CSS pixels. */
-export interface PlacedPicture {
-  readonly raster: Raster;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-  /** Latents keep their hard pixels; photographs are interpolated. Default "smooth". */
-  readonly scaling?: "smooth" | "hard";
-}
-
-/** A line of words; `y` is its baseline. */
-export interface PlacedText extends TextStyle {
-  readonly text: string;
-  readonly x: number;
-  readonly y: number;
-}
-
-/** What stands on the sheet. */
-export interface Drawing {
-  readonly width: number;
-  readonly height: number;
-  readonly pictures: readonly PlacedPicture[];
-  readonly texts: readonly PlacedText[];
-  /** The figure in words, for those who do not see it. */
-  readonly alt: string;
-}
+export type { Drawing, PlacedPicture, PlacedShape, PlacedText } from "./drawing.ts";
 
 export interface RenderOptions {
   /** Device pixels per CSS pixel. Default 2: sharp on today's screens and in print. */
   readonly density?: number;
 }
 
-/** What a machine without a limit would try to hold: 100 megapixels of figure. */
-const pixelLimit = 100e6;
+export interface VectorOptions {
+  /**
+   * The most pixels of a picture per CSS pixel of its place: what has more is reduced, for smaller files. Default: every
+   * pixel of every picture is kept.
+   */
+  readonly density?: number;
+}
+
+/** The files that a figure is written as, by their ending. */
+export const figureFormats = ["png", "webp", "svg", "pdf"] as const;
+export type FigureFormat = typeof figureFormats[number];
+
+/** What made something, now or later. */
+export type ProvenanceSource =
+  | Provenance
+  | Promise<Provenance>
+  | (() => Provenance | undefined | Promise<Provenance | undefined>);
+
+export interface FigureOptions {
+  /** What made it: exported files carry it. A function is asked when it is needed. */
+  readonly provenance?: ProvenanceSource;
+}
 
 export class Figure {
   readonly #draw: () => Drawing | Promise<Drawing>;
+  readonly #provenance: ProvenanceSource | undefined;
+  #told: Promise<Provenance | undefined> | undefined;
   #drawing: Promise<Drawing> | undefined;
 
   /** @param draw lays the figure out, when it is first looked at: decoding latents takes time. */
-  constructor(draw: () => Drawing | Promise<Drawing>) {
+  constructor(draw: () => Drawing | Promise<Drawing>, { provenance }: FigureOptions = {}) {
     this.#draw = draw;
+    this.#provenance = provenance;
   }
 
   /** What stands where. */
@@ -60,55 +61,102 @@ export class Figure {
     return (await this.drawing()).alt;
   }
 
+  /** What made it: models and hashes, prompts, seeds, versions, machine. Nothing where nobody said. */
+  provenance(): Promise<Provenance | undefined> {
+    const source = this.#provenance;
+    return this.#told ??= Promise.resolve(typeof source === "function" ? source() : source);
+  }
+
+  /** The same figure, carrying what made it. */
+  madeBy(provenance: ProvenanceSource): Figure {
+    return new Figure(() => this.drawing(), { provenance });
+  }
+
   png(options?: RenderOptions): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#encode("png", options);
+    return this.#pixels("png", options);
   }
 
   webp(options?: RenderOptions): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#encode("webp", options);
+    return this.#pixels("webp", options);
+  }
+
+  /** Lines and words as outlines, pictures embedded without loss. */
+  async svg({ density = Infinity }: VectorOptions = {}): Promise<string> {
+    const provenance = await this.provenance();
+    return await drawSvg(await this.drawing(), density, provenance && asElement(provenance));
+  }
+
+  /** Lines as vectors, words as text in embedded fonts, pictures embedded without loss. A CSS pixel is 1/96 inch. */
+  async pdf({ density = Infinity }: VectorOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const [drawing, provenance] = [await this.drawing(), await this.provenance()];
+    const { drawPdf } = await import("./draw_pdf.ts");
+    return await drawPdf(drawing, density, { title: drawing.alt, xmp: provenance && asRdf(provenance) });
   }
 
   /**
-   * Writes the figure; the path's ending picks the format: .png or .webp. The file is there whole or not at all.
+   * Writes the figure; the path's ending picks the format: .png, .webp, .svg or .pdf. The file is there whole or not at
+   * all.
    * @throws RangeError for another ending, before anything is drawn.
    */
-  async save(path: string, options?: RenderOptions): Promise<void> {
-    await writeInto(path, await this.#encode(pictureFormat(path), options));
+  async save(path: string, options?: RenderOptions & VectorOptions): Promise<void> {
+    const format = figureFormat(path);
+    await writeInto(path, await this.#encode(format, options));
   }
 
-  async #encode(format: PictureFormat, { density = 2 }: RenderOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const drawing = await this.drawing();
-    const width = Math.round(drawing.width * density);
-    const height = Math.round(drawing.height * density);
-    if (!(density > 0) || width * height > pixelLimit) {
+  /**
+   * Writes the figure in several formats beside each other: `saveAll("figures/comparison")` makes comparison.png, .webp,
+   * .svg and .pdf.
+   * @returns the paths
+   */
+  async saveAll(
+    stem: string,
+    { formats = figureFormats, ...options }: RenderOptions & VectorOptions & {
+      readonly formats?: readonly FigureFormat[];
+    } = {},
+  ): Promise<string[]> {
+    const paths = formats.map((format) => `${stem}.${format}`);
+    for (const path of paths) await this.save(path, options);
+    return paths;
+  }
+
+  /**
+   * Makes every run behind the figure again and holds its last latent against what was drawn.
+   * @throws RangeError when nobody said what made it, and as `reproduceRuns` does
+   */
+  async reproduce(options?: ReproduceOptions): Promise<ReproducedRun[]> {
+    const provenance = await this.provenance();
+    if (provenance === undefined) {
       throw new RangeError(
-        `Cannot draw a figure of ${width}×${height} pixels: the kit draws up to 100 megapixels. ` +
-          `Choose a smaller density or cell.`,
+        "Cannot make this figure again: nobody said what made it. Draw it from finished runs, " +
+          "or say it: figure.madeBy(provenanceOf({ model, step })).",
       );
     }
-    const sharp = await loadSharp();
-    const layers = await Promise.all(drawing.pictures.map(async ({ raster, scaling, ...place }) => {
-      const [left, top] = [Math.round(place.x * density), Math.round(place.y * density)];
-      const right = Math.round((place.x + place.width) * density);
-      const bottom = Math.round((place.y + place.height) * density);
-      const input = await sharp(raster.data, { raw: { width: raster.width, height: raster.height, channels: 3 } })
-        .resize(right - left, bottom - top, { fit: "fill", kernel: scaling === "hard" ? "nearest" : "lanczos3" })
-        .png({ compressionLevel: 0 }).toBuffer();
-      return { input, left, top };
-    }));
-    const words = wordsAsSvg(drawing, width, height);
-    const sheet = sharp({ create: { width, height, channels: 3, background: "#ffffff" } })
-      .composite([...layers, { input: Buffer.from(words), left: 0, top: 0 }])
-      .removeAlpha();
-    const bytes = await (format === "png" ? sheet.png({ adaptiveFiltering: true }) : sheet.webp({ lossless: true }))
-      .toBuffer();
-    return new Uint8Array(bytes);
+    const { reproduceRuns } = await import("../model/reproduce.ts"); // with the runtime, which drawing does not need
+    return await reproduceRuns(provenance, options);
+  }
+
+  async #pixels(format: PictureFormat, { density = 2 }: RenderOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return await carrying(await drawRaster(await this.drawing(), format, density), format, await this.provenance());
+  }
+
+  async #encode(format: FigureFormat, options?: RenderOptions & VectorOptions): Promise<Uint8Array<ArrayBuffer>> {
+    switch (format) {
+      case "svg":
+        return new TextEncoder().encode(await this.svg(options));
+      case "pdf":
+        return await this.pdf(options);
+      default:
+        return await this.#pixels(format, options);
+    }
   }
 }
 
-function wordsAsSvg({ width, height, texts }: Drawing, pixelsWide: number, pixelsHigh: number): string {
-  const pens = { 400: new Pen(400), 600: new Pen(600) };
-  const outlines = texts.map(({ text, x, y, ...style }) => pens[style.weight ?? 400].draw(text, x, y, style));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${pixelsWide}" height="${pixelsHigh}" ` +
-    `viewBox="0 0 ${width} ${height}">${outlines.join("")}</svg>`;
+function figureFormat(path: string): FigureFormat {
+  const ending = extname(path).toLowerCase();
+  const format = figureFormats.find((format) => ending === `.${format}`);
+  if (format !== undefined) return format;
+  throw new RangeError(
+    `Cannot save ${path}: ${ending === "" ? "it has no ending" : `${ending} is not an ending of a figure`}. ` +
+      `Wanted: .png, .webp, .svg or .pdf.`,
+  );
 }

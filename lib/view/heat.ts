@@ -1,6 +1,7 @@
 /** Numbers over a picture's places as colours, with what lies outside of the scale marked. */
 
 import type { Raster } from "./raster.ts";
+import type { Ramp } from "./sheet.ts";
 
 /** Red, green, blue in 0..255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -42,6 +43,14 @@ function through(anchors: readonly Rgb[]): ColorScale {
     const mix = (channel: 0 | 1 | 2) => a[channel] + (b[channel] - a[channel]) * (at - from);
     return [mix(0), mix(1), mix(2)];
   };
+}
+
+/** A scale's colours in a row, for a sheet's legend. */
+export function ramp(colors: ColorScale, least: string, most: string): Ramp {
+  const width = 256;
+  const data = new Uint8Array(3 * width);
+  for (let x = 0; x < width; x++) data.set(colors(x / (width - 1)).map(Math.round), 3 * x);
+  return { raster: { width, height: 1, data, notFinite: 0 }, least, most };
 }
 
 export interface HeatOptions {

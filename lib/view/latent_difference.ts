@@ -3,9 +3,8 @@
 import { Step } from "../model/step.ts";
 import { formatShape, type Tensor } from "../tensor/tensor.ts";
 import { Figure } from "./figure.ts";
-import { beyondNote, ember, heat, type Plane } from "./heat.ts";
+import { beyondNote, ember, heat, type Plane, ramp } from "./heat.ts";
 import { fittedNote, type Item, look, type LookOptions, shown, stepTitle } from "./items.ts";
-import { withLegend } from "./legend.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
 export interface LatentDifferenceOptions extends LookOptions {
@@ -55,20 +54,20 @@ export function latentDifference(items: readonly Item[], options: LatentDifferen
       caption: relative[index],
     }));
     const names = titles ?? all.map((item) => item instanceof Step ? stepTitle(item) : "");
-    const drawing = layOut({
+    return layOut({
       rows: [pictures, [undefined, ...maps]],
       columnTitles: names,
       heading,
-      notes: [...beyondNote(heats), ...fittedNote(looked), ...notFiniteNote([...pictures, ...maps])],
+      ramp: ramp(ember, "0", String(Number(limit.toPrecision(3)))),
+      notes: [
+        "Coloured: the root mean square over channels.",
+        ...beyondNote(heats),
+        ...fittedNote(looked),
+        ...notFiniteNote([...pictures, ...maps]),
+      ],
       cell,
       alt: `${heading ? `${heading}: ` : ""}differences from ${names[0] || "the first"}; ` +
         relative.map((text, index) => `${names[index + 1] || index + 1}: ${text}`).join("; "),
-    });
-    return withLegend(drawing, {
-      colors: ember,
-      low: "0",
-      high: String(Number(limit.toPrecision(3))),
-      label: "Root mean square over channels",
     });
   });
 }

@@ -2,18 +2,29 @@
 
 import "./inspect.ts";
 
-export { attention, type AttentionOptions } from "./attention_figure.ts";
+export * from "./inside.ts";
+export type { ArrangeOptions, Compared, ComparedCell, Label } from "./arrange.ts";
+export { readProvenance } from "./carry.ts";
 export { channels, type ChannelsOptions } from "./channels.ts";
-export { features, type FeaturesOptions } from "./features.ts";
-export { type Drawing, Figure, type RenderOptions } from "./figure.ts";
-export { grid, type GridOptions } from "./grid.ts";
+export { contactSheet, type ContactSheetOptions } from "./contact_sheet.ts";
+export { type ComparedSummary, costTable, type CostTableOptions, type Metric, type Summarised } from "./cost_table.ts";
+export type { Crop } from "./crop.ts";
+export { type DifferenceOptions, differences } from "./difference.ts";
+export {
+  type Drawing,
+  Figure,
+  type FigureFormat,
+  type FigureOptions,
+  type RenderOptions,
+  type VectorOptions,
+} from "./figure.ts";
+export { type ComparedGridOptions, grid, type GridOptions } from "./grid.ts";
 export type { Item, LookOptions } from "./items.ts";
 export { type Decoder, type LatentSpace, latentSpaceOf, latentToRgb } from "./latent.ts";
-export { latentDifference, type LatentDifferenceOptions } from "./latent_difference.ts";
 export { stopSignal } from "./notebook.ts";
 export { readPicture, savePicture } from "./picture.ts";
 export { type Progress, progress, type ProgressOptions, withProgress } from "./progress.ts";
-export { selfAttention, type SelfAttentionOptions } from "./self_attention.ts";
 export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
 export { type TableRow } from "./table.ts";
+export { type Column, type Row, Table, type TableFormat, type TableOptions, type Value } from "./table_export.ts";

@@ -11,6 +11,7 @@ import { loadSharp } from "./picture.ts";
 import { stepFigure, stepLine } from "./step.ts";
 import { strip } from "./strip.ts";
 import { isTable, tableHtml, tableText } from "./table.ts";
+import { Table } from "./table_export.ts";
 
 /** Characters of base64 that a picture in a notebook may have as PNG: what is more goes as JPEG, a fifth of it. */
 const pngLimit = 250_000;
@@ -22,7 +23,7 @@ const pictureLimit = 1_000_000;
  * - a `Step`: x_t and x0 as pictures, its place on the schedule, milliseconds and memory;
  * - a picture `[batch, 3, H, W]` in 0..1, or a latent `[batch, 4, h, w]`;
  * - a `Figure`, as `strip` and `grid` make it;
- * - what `inspect` found, as tables;
+ * - what `inspect` found, as tables; a `Table`, as `costTable` makes it;
  * - a list of flat objects, as a table; any other value, as `console.log` prints it.
  *
  * In a notebook a cell shows what is awaited here, never its last expression. Elsewhere a line of text is printed.
@@ -33,6 +34,7 @@ export async function show(value: unknown, options: LookOptions = {}): Promise<v
   const figure = asFigure(value, options);
   if (figure !== undefined) return await showFigure(figure);
   if (isTable(value)) return await display({ "text/html": tableHtml(value), "text/plain": tableText(value) });
+  if (value instanceof Table) return await display({ "text/html": value.html(), "text/plain": value.text() });
   if (isInspection(value)) {
     return await display({ "text/html": inspectionHtml(value), "text/plain": inspectionText(value) });
   }
@@ -95,6 +97,7 @@ async function inWords(value: unknown): Promise<string> {
     }
     return `${isLatent(value) ? "latent" : "tensor"} ${formatShape(value.shape)}`;
   }
+  if (value instanceof Table) return value.text();
   if (isInspection(value)) return inspectionText(value);
   return isTable(value) ? tableText(value) : plain(value);
 }

@@ -40,6 +40,12 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (letter) => escapes[letter]);
 }
 
+/** As HTML, without the control characters that no XML file may hold. */
+export function escapeXml(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return escapeHtml(text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "\ufffd"));
+}
+
 export function tableHtml(rows: readonly TableRow[], options?: TableOptions): string {
   const columns = columnsOf(rows);
   const head = columns.map((name) => `<th style="text-align:left">${escapeHtml(name)}</th>`).join("");
@@ -56,10 +62,19 @@ export function tableHtml(rows: readonly TableRow[], options?: TableOptions): st
 export function tableText(rows: readonly TableRow[], options?: TableOptions): string {
   const columns = columnsOf(rows);
   const cells = rows.map((row) => columns.map((name) => formatCell(row[name], options)));
-  const widths = columns.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column].length)));
   const numeric = columns.map((name) => rows.every((row) => row[name] === undefined || isNumber(row[name])));
+  return alignedText(columns, cells, numeric);
+}
+
+/** Columns side by side for a terminal, each to its side. */
+export function alignedText(
+  heads: readonly string[],
+  cells: readonly (readonly string[])[],
+  right: readonly boolean[],
+): string {
+  const widths = heads.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column].length)));
   const line = (row: readonly string[]) =>
-    row.map((cell, column) => numeric[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))
+    row.map((cell, column) => right[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))
       .join("  ").trimEnd();
-  return [line(columns), ...cells.map(line)].join("\n");
+  return [line(heads), ...cells.map(line)].join("\n");
 }

@@ -50,7 +50,7 @@ Deno.test("a grid with labels, captions, an empty place and a note", async () =>
     cell: 96,
   });
   await matchSnapshot("grid", await figure.png());
-  match(await figure.alt(), /2 × 2 pictures; rows: a long prompt.*; columns: base · 50 steps, lightning-4step/);
+  match(await figure.alt(), /2 × 2 pictures; rows: a long prompt.*; columns: base · 50 steps; lightning-4step/);
 });
 
 Deno.test("a step: x_t and x0, its place on the schedule, milliseconds and memory", async () => {

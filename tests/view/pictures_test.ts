@@ -68,3 +68,13 @@ Deno.test("a letter that no font has is drawn as a box, not left out", () => {
   ok(pen.width("日", 12) > 0);
   ok(pen.draw("日", 0, 12, { size: 12 }).includes("<path"));
 });
+
+Deno.test("outlines are numbers wherever a line begins", () => {
+  const pen = new Pen(400);
+  for (let i = 0; i < 400; i++) {
+    const outline = pen.draw("seed 18446744073709551615", 147 + i * 0.137, 509 + i * 0.211, {
+      size: 8.4123 + i * 0.001,
+    });
+    ok(!outline.includes("NaN"), `at ${i}`);
+  }
+});

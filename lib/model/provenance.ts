@@ -1,0 +1,179 @@
+/**
+ * What made something: models and the hashes of their weights, requests with prompts and seeds, versions, machine.
+ * Everything exported carries it, so that a reader can tell, and make it again.
+ *
+ * Exports travel: of a path only what lies inside the working folder is told, of any other the last name; the hashes
+ * say which file it was. Nothing names the user or the machine.
+ */
+
+import { basename, isAbsolute, relative, resolve, sep } from "node:path";
+import * as v from "valibot";
+import { recipes } from "../diffusion/mod.ts";
+import { readMachine } from "../measure/machine.ts";
+import { VERSION } from "../version.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { digestsOf, type RecordedModel } from "./record.ts";
+import { requestJson, requestSchema } from "./request_json.ts";
+import type { ModelSource } from "./source.ts";
+import type { Step } from "./step.ts";
+
+/** Of the layout and meaning of this JSON. */
+const PROVENANCE_VERSION = 1;
+
+const modelSchema = v.looseObject({
+  /** What the maker called it. */
+  name: v.optional(v.string()),
+  checkpoint: v.string(),
+  unet: v.optional(v.string()),
+  vae: v.optional(v.string()),
+  tokenizer: v.optional(v.string()),
+  loras: v.array(v.object({ path: v.string(), strength: v.number() })),
+  loraMode: v.picklist(["branch", "fuse"]),
+  /** sha256 of each weight file, by part and file name. */
+  digests: v.record(v.string(), v.record(v.string(), v.string())),
+});
+
+const runSchema = v.looseObject({
+  /** Index into `models`. */
+  model: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  request: requestSchema,
+  /** Resolved from recipe and request. */
+  sampler: v.string(),
+  /** The recipe's or the request's. Left out: the checkpoint's own. */
+  spacing: v.optional(v.string()),
+  prediction: v.string(),
+  steps: v.number(),
+  guidance: v.number(),
+  /** Pixels. */
+  size: v.object({ width: v.number(), height: v.number() }),
+  /** sha256 of the last latent's float32 values, all pictures of the batch together. */
+  digest: v.string(),
+  /** Whether the request changed on the way: such a run is not made again from its last request alone. */
+  branched: v.optional(v.boolean(), false),
+  /** Which picture of the batch is shown. Left out: any. */
+  picture: v.optional(v.number()),
+});
+
+const provenanceSchema = v.looseObject({
+  version: v.literal(PROVENANCE_VERSION),
+  software: v.record(v.string(), v.string()),
+  machine: v.object({ processor: v.string(), cores: v.number(), memory: v.number(), system: v.string() }),
+  models: v.array(modelSchema),
+  runs: v.array(runSchema),
+  /** Where numbers came from that no run of the kit gave. */
+  sources: v.optional(v.array(v.string()), []),
+});
+
+/** The JSON, as it stands in a file. */
+export type Provenance = v.InferInput<typeof provenanceSchema>;
+export type ProvenanceModel = Provenance["models"][number];
+export type ProvenanceRun = Provenance["runs"][number];
+
+/** A model that tells what it was opened from. An opened `Model` is one. */
+export interface TellingModel extends Pick<RecordedModel, "loras" | "runtime"> {
+  readonly source: ModelSource;
+  readonly published: Checkpoint;
+  readonly pixelsPerLatent: number;
+}
+
+export interface Made {
+  readonly model: TellingModel;
+  readonly step: Step;
+  /** Which picture of the batch is shown. Default: the only one, or any. */
+  readonly picture?: number;
+  /** What the maker calls the model. */
+  readonly name?: string;
+}
+
+/** What made one picture, or several: each model and each run stands in it once. */
+export async function provenanceOf(made: Made | readonly Made[]): Promise<Provenance> {
+  const all = "model" in made ? [made] : made;
+  const models: TellingModel[] = [...new Set(all.map(({ model }) => model))];
+  return {
+    ...await describeMaker(all[0]?.model.runtime.name),
+    models: await Promise.all(
+      models.map((model) => describeModel(model, all.find((one) => one.model === model)?.name)),
+    ),
+    runs: await Promise.all(
+      all.map(({ model, step, picture }) => describeRun(models.indexOf(model), model, step, picture)),
+    ),
+  };
+}
+
+/** Software and machine alone: of what no run of a model made. */
+export function describeMaker(runtime?: string): Pick<Provenance, "version" | "software" | "machine"> {
+  return {
+    version: PROVENANCE_VERSION,
+    software: { fewstep: VERSION, deno: Deno.version.deno, ...runtime === undefined ? {} : { runtime } },
+    machine: readMachine(),
+  };
+}
+
+async function describeModel(model: TellingModel, name?: string): Promise<ProvenanceModel> {
+  const { checkpoint, unet, vae, tokenizer, loras, loraMode } = model.source;
+  const told = (path?: string) => path === undefined ? undefined : portablePath(path);
+  return {
+    name,
+    checkpoint: portablePath(checkpoint),
+    unet: told(unet),
+    vae: told(vae),
+    tokenizer: told(tokenizer),
+    loras: loras.map(({ path, strength }) => ({ path: portablePath(path), strength })),
+    loraMode,
+    digests: await digestsOf({ checkpoint: model.published, loras: model.loras }),
+  };
+}
+
+async function describeRun(
+  index: number,
+  { pixelsPerLatent }: TellingModel,
+  step: Step,
+  picture?: number,
+): Promise<ProvenanceRun> {
+  const { request, trajectory, path } = step;
+  const [, , rows, columns] = step.latent.shape;
+  return {
+    model: index,
+    request: requestJson(request),
+    sampler: trajectory.sampler,
+    spacing: request.spacing ?? recipes[trajectory.recipe]?.spacing,
+    prediction: trajectory.prediction,
+    steps: step.index,
+    guidance: trajectory.guidance,
+    size: { width: columns * pixelsPerLatent, height: rows * pixelsPerLatent },
+    digest: await latentDigest(step),
+    branched: path.some((earlier) => earlier.request !== request) || !step.done,
+    picture,
+  };
+}
+
+/** sha256 of a step's latent: equal where two runs are equal to the bit. */
+export async function latentDigest({ latent: { data } }: Step): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
+}
+
+/** A path that may be published: as it is inside the working folder, or a hub's name; else its last name. */
+export function portablePath(path: string): string {
+  if (/^https?:/.test(path)) {
+    const { origin, pathname } = new URL(path);
+    return origin + pathname; // without what may follow: a name, a password, a token
+  }
+  const inside = relative(Deno.cwd(), resolve(path));
+  const leaves = inside === "" || inside.startsWith("..") || isAbsolute(inside);
+  return leaves ? basename(resolve(path)) : inside.split(sep).join("/");
+}
+
+/** Parses what a file carries. @throws SyntaxError in one sentence. */
+export function parseProvenance(text: string, where: string): Provenance {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new SyntaxError(`Cannot read what made ${where}: its provenance is not JSON.`);
+  }
+  const result = v.safeParse(provenanceSchema, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const key = v.getDotPath(issue) ?? "the whole";
+  throw new SyntaxError(`Cannot read what made ${where}: "${key}" in its provenance: ${issue.message}.`);
+}

@@ -1,0 +1,101 @@
+/** What each model costs and how good it is: the article's tables, from a comparison's summary. */
+
+import type { Provenance } from "../model/provenance.ts";
+import { scaled, type Spread } from "./number.ts";
+import { type Column, Table } from "./table_export.ts";
+
+/** A model at a recipe and number of steps, over all prompts and seeds: what `compare` sums up. */
+export interface ComparedSummary {
+  readonly model: string;
+  readonly family: string;
+  readonly recipe: string;
+  readonly steps: number;
+  readonly cells: number;
+  /** Whether no time holds the loading of the model. */
+  readonly warm: boolean;
+  /** Seconds. */
+  readonly seconds: { readonly total: Spread; readonly perStep: Spread };
+  /** Bytes. */
+  readonly memory: { readonly peak: Spread };
+  readonly quality: Readonly<Partial<Record<Metric, Spread>>>;
+  readonly frechet?: { readonly value: number; readonly error: number | null };
+  readonly diversity?: { readonly value: number; readonly error: number | null };
+}
+
+export type Metric = "promptScore" | "retrieved" | "latentDistance" | "psnr" | "ssim" | "perceptual";
+
+/** A comparison's sums as tables and plots need them: what `compare` gives. */
+export interface Summarised {
+  readonly summary: readonly ComparedSummary[];
+  provenance?(): Promise<Provenance>;
+}
+
+/** How metrics are called, and which way is better. */
+export const metrics: Readonly<
+  Record<Metric, { readonly title: string; readonly unit?: string; readonly better: "more" | "less" }>
+> = {
+  promptScore: { title: "prompt score", better: "more" },
+  retrieved: { title: "retrieved", better: "more" },
+  latentDistance: { title: "latent distance", better: "less" },
+  psnr: { title: "PSNR", unit: "dB", better: "more" },
+  ssim: { title: "SSIM", better: "more" },
+  perceptual: { title: "perceptual distance", better: "less" },
+};
+
+export interface CostTableOptions {
+  readonly caption?: string;
+  /** The model whose time stands for 100 %. Default: the slowest. */
+  readonly reference?: string;
+}
+
+/**
+ * A row a model and number of steps: time with its spread and saving, peak memory, and the quality that was measured.
+ * Times are medians over pictures, as one disturbed run would move a mean.
+ */
+export function costTable(
+  { summary, provenance }: Summarised,
+  { caption = "Time, memory and quality", reference }: CostTableOptions = {},
+): Table {
+  if (summary.length === 0) throw new RangeError("Cannot make a table of a comparison: it has no results.");
+  const times = summary.filter(({ model }) => reference === undefined || model === reference)
+    .map(({ seconds }) => seconds.total.median);
+  if (times.length === 0) {
+    const models = [...new Set(summary.map(({ model }) => model))].join(", ");
+    throw new RangeError(`Cannot compare with ${JSON.stringify(reference)}: the comparison's models are ${models}.`);
+  }
+  const slowest = Math.max(...times);
+  const measured = Object.entries(metrics).filter(([metric]) => summary.some(({ quality }) => metric in quality));
+  const columns: Column[] = [
+    { key: "model" },
+    { key: "steps" },
+    { key: "seconds", title: "time", unit: "s" },
+    { key: "saved", title: "time saved", unit: "%" },
+    { key: "memory", title: "peak memory", unit: "GB" },
+    ...measured.map(([key, { title, unit }]) => ({ key, title, unit })),
+    ...summary.some(({ frechet }) => frechet) ? [{ key: "frechet", title: "Fréchet distance" }] : [],
+    ...summary.some(({ diversity }) => diversity) ? [{ key: "diversity", title: "diversity" }] : [],
+  ];
+  const rows = summary.map(({ model, steps, seconds, memory, quality, frechet, diversity }) => ({
+    model,
+    steps,
+    seconds: seconds.total,
+    saved: seconds.total.median === slowest ? null : 100 * (1 - seconds.total.median / slowest),
+    memory: scaled(memory.peak, 1e-9),
+    ...quality,
+    frechet: frechet?.value,
+    diversity: diversity?.value,
+  }));
+  const spread = summary.some(({ seconds }) => seconds.total.count > 1);
+  const cold = summary.filter(({ warm }) => !warm).length;
+  return new Table(rows, {
+    columns,
+    caption,
+    notes: [
+      ...spread
+        ? ["Median [least, most] over pictures. GB are 10⁹ bytes, of the whole process."]
+        : ["GB are 10⁹ bytes, of the whole process."],
+      ...cold > 0 ? [`${cold === summary.length ? "All" : cold} of the times hold the loading of the model.`] : [],
+    ],
+    provenance: () => provenance?.(),
+  });
+}

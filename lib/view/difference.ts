@@ -1,0 +1,144 @@
+/** How far pictures are from those of a reference column, pixel by pixel. */
+
+import type { Compared, ComparedCell } from "./arrange.ts";
+import { Figure } from "./figure.ts";
+import { fittedNote, type Looked } from "./items.ts";
+import {
+  type ComparedGridOptions,
+  type GridArguments,
+  gridInWords,
+  type GridOptions,
+  type Items,
+  lookAtPlaces,
+  oneLine,
+  placesOf,
+} from "./places.ts";
+import type { Raster } from "./raster.ts";
+import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
+
+export interface DifferenceOptions {
+  /** The column that the others are held against: its title, lines joined by ", ", or its index. Default the first. */
+  readonly reference?: string | number;
+  /** The difference that is drawn brightest, 0..1. Default: the largest of the whole grid. */
+  readonly limit?: number;
+}
+
+/**
+ * The reference column as it is, every other picture as a map of its difference to the reference in the same row: the
+ * mean over red, green and blue of |a − b|, in 0..1, on one scale for the whole grid. Under each stands its root mean
+ * square over all pixels and colours.
+ *
+ * @throws RangeError when there is no such column, or a picture has another size than its reference
+ */
+export function differences(items: Items, options?: Omit<GridOptions, "crops"> & DifferenceOptions): Figure;
+export function differences<Cell extends ComparedCell>(
+  runs: Compared<Cell>,
+  options?: Omit<ComparedGridOptions, "crops"> & DifferenceOptions,
+): Figure;
+export function differences<Cell extends ComparedCell>(
+  ...args: GridArguments<Cell> & { readonly 1?: DifferenceOptions }
+): Figure {
+  const places = placesOf(args);
+  const { reference = 0, limit } = args[1] ?? {};
+  const column = typeof reference === "number"
+    ? reference
+    : (places.columns ?? []).map(oneLine).indexOf(oneLine(reference));
+  if (!Number.isInteger(column) || column < 0 || column >= places.width) {
+    throw new RangeError(
+      `Cannot hold pictures against column ${JSON.stringify(reference)}: the grid's are ` +
+        `${(places.columns ?? places.places[0].map((_, index) => String(index))).map(oneLine).join("; ")}.`,
+    );
+  }
+  return new Figure(async () => {
+    const looked = await lookAtPlaces(places);
+    const maps = looked.map((row) =>
+      row.map((one, index) => index === column ? undefined : compared(one, row[column]))
+    );
+    const most = limit ?? Math.max(0, ...maps.flat().map((map) => map?.most ?? 0));
+    const colors = await magma();
+    const rows = looked.map((row, index) =>
+      row.map((one, at): SheetCell | undefined => {
+        if (at === column) {
+          return one && { raster: one.rasters[0], scaling: one.scaling, caption: places.captions?.[index]?.[at] };
+        }
+        const map = maps[index][at];
+        return map && one && {
+          raster: painted(map, most, colors),
+          scaling: one.scaling,
+          caption: `RMS ${map.rootMeanSquare.toFixed(3)}`,
+        };
+      })
+    );
+    const title = oneLine(places.columns?.[column] ?? `column ${column + 1}`);
+    return layOut({
+      rows,
+      rowTitles: places.rows,
+      columnTitles: places.columns?.map((title, index) => index === column ? title : `Δ ${title}`),
+      heading: places.heading,
+      ramp: { raster: { width: 256, height: 1, data: colors, notFinite: 0 }, least: "0", most: most.toFixed(2) },
+      notes: [
+        ...places.notes ?? [],
+        `Mean absolute difference of red, green and blue (0 to 1) to ${title}; RMS over all pixels and colours.`,
+        ...fittedNote(looked.flat()),
+        ...notFiniteNote(rows.flat()),
+      ],
+      cell: places.cell ?? 176,
+      alt: `Differences to ${title}. ${gridInWords(places)}`,
+    });
+  }, places);
+}
+
+interface DifferenceMap {
+  readonly width: number;
+  readonly height: number;
+  /** Row by row, 0..1. */
+  readonly values: Float32Array;
+  readonly most: number;
+  readonly rootMeanSquare: number;
+}
+
+function compared(one: Looked | undefined, reference: Looked | undefined): DifferenceMap | undefined {
+  if (one === undefined || reference === undefined) return undefined;
+  const [a, b] = [one.rasters[0], reference.rasters[0]];
+  if (a.width !== b.width || a.height !== b.height) {
+    throw new RangeError(
+      `Cannot hold a picture of ${a.width}×${a.height} against one of ${b.width}×${b.height}: equal sizes were wanted.`,
+    );
+  }
+  const values = new Float32Array(a.width * a.height);
+  let squares = 0;
+  for (let pixel = 0; pixel < values.length; pixel++) {
+    for (let color = 0; color < 3; color++) {
+      const difference = Math.abs(a.data[pixel * 3 + color] - b.data[pixel * 3 + color]) / 255;
+      values[pixel] += difference / 3;
+      squares += difference ** 2;
+    }
+  }
+  const most = values.reduce((most, value) => Math.max(most, value), 0);
+  return { width: a.width, height: a.height, values, most, rootMeanSquare: Math.sqrt(squares / (values.length * 3)) };
+}
+
+function painted({ width, height, values }: DifferenceMap, most: number, colors: Uint8Array): Raster {
+  const data = new Uint8Array(values.length * 3);
+  values.forEach((value, pixel) => {
+    const index = Math.min(255, Math.round(255 * value / (most || 1)));
+    data.set(colors.subarray(index * 3, index * 3 + 3), pixel * 3);
+  });
+  return { width, height, data, notFinite: 0 };
+}
+
+/**
+ * 256 colours of magma, from black to pale yellow: even steps to the eye, also without colour vision and in grey (Smith
+ * and van der Walt 2015).
+ */
+async function magma(): Promise<Uint8Array<ArrayBuffer>> {
+  const { scale } = await import("@observablehq/plot");
+  const { apply } = scale({ color: { type: "sequential", scheme: "magma", domain: [0, 255] } });
+  const colors = new Uint8Array(256 * 3);
+  for (let index = 0; index < 256; index++) {
+    const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(String(apply(index)));
+    if (hex === null) throw new TypeError(`Cannot read the colour scale: ${apply(index)} is not #rrggbb.`);
+    colors.set(hex.slice(1).map((part) => parseInt(part, 16)), index * 3);
+  }
+  return colors;
+}

@@ -1,0 +1,56 @@
+/** What stands on a sheet: one description, which is drawn to pixels, to SVG and to PDF. Lengths are CSS pixels. */
+
+import type { Raster } from "./raster.ts";
+import type { TextStyle } from "./text.ts";
+
+/** A picture on the sheet, scaled to fill its place. */
+export interface PlacedPicture {
+  readonly raster: Raster;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Latents keep their hard pixels; photographs are interpolated. Default "smooth". */
+  readonly scaling?: "smooth" | "hard";
+}
+
+/** A line of words; `y` is its baseline. */
+export interface PlacedText extends TextStyle {
+  readonly text: string;
+  readonly x: number;
+  readonly y: number;
+  /** Degrees clockwise about (x, y). Default 0. */
+  readonly angle?: number;
+}
+
+/** A line or an area, over the pictures and under the words. */
+export interface PlacedShape {
+  /** SVG path data. */
+  readonly path: string;
+  /** "#rrggbb". Default: not filled. */
+  readonly fill?: string;
+  /** "#rrggbb". Default: no line. */
+  readonly stroke?: string;
+  /** Default 1. */
+  readonly strokeWidth?: number;
+  /** Lengths of dashes and gaps. Default: a whole line. */
+  readonly dash?: readonly number[];
+  /** 0..1. Default 1. */
+  readonly opacity?: number;
+}
+
+/** What stands on the sheet. */
+export interface Drawing {
+  readonly width: number;
+  readonly height: number;
+  readonly pictures: readonly PlacedPicture[];
+  readonly shapes?: readonly PlacedShape[];
+  readonly texts: readonly PlacedText[];
+  /** The figure in words, for those who do not see it. */
+  readonly alt: string;
+}
+
+/** Path data of a rectangle. */
+export function rectangle(x: number, y: number, width: number, height: number): string {
+  return `M${x} ${y}h${width}v${height}h${-width}Z`;
+}
