@@ -2,7 +2,7 @@
 
 import type { Provenance } from "../model/provenance.ts";
 import { scaled, type Spread } from "./number.ts";
-import { type Column, Table } from "./table_export.ts";
+import { type Column, Table, type Value } from "./table_export.ts";
 
 /** A model at a recipe and number of steps, over all prompts and seeds: what `compare` sums up. */
 export interface ComparedSummary {
@@ -46,6 +46,8 @@ export interface CostTableOptions {
   readonly caption?: string;
   /** The model whose time stands for 100 %. Default: the slowest. */
   readonly reference?: string;
+  /** "range" (default): medians with least and most. "none": medians alone, for narrow pages. */
+  readonly spread?: "range" | "none";
 }
 
 /**
@@ -54,7 +56,7 @@ export interface CostTableOptions {
  */
 export function costTable(
   { summary, provenance }: Summarised,
-  { caption = "Time, memory and quality", reference }: CostTableOptions = {},
+  { caption = "Time, memory and quality", reference, spread = "range" }: CostTableOptions = {},
 ): Table {
   if (summary.length === 0) throw new RangeError("Cannot make a table of a comparison: it has no results.");
   const times = summary.filter(({ model }) => reference === undefined || model === reference)
@@ -75,25 +77,25 @@ export function costTable(
     ...summary.some(({ frechet }) => frechet) ? [{ key: "frechet", title: "Fréchet distance" }] : [],
     ...summary.some(({ diversity }) => diversity) ? [{ key: "diversity", title: "diversity" }] : [],
   ];
+  const shown = (value: Spread): Value => spread === "range" ? value : value.median;
   const rows = summary.map(({ model, steps, seconds, memory, quality, frechet, diversity }) => ({
     model,
     steps,
-    seconds: seconds.total,
+    seconds: shown(seconds.total),
     saved: seconds.total.median === slowest ? null : 100 * (1 - seconds.total.median / slowest),
-    memory: scaled(memory.peak, 1e-9),
-    ...quality,
+    memory: shown(scaled(memory.peak, 1e-9)),
+    ...Object.fromEntries(Object.entries(quality).map(([metric, value]) => [metric, value && shown(value)])),
     frechet: frechet?.value,
     diversity: diversity?.value,
   }));
-  const spread = summary.some(({ seconds }) => seconds.total.count > 1);
+  const several = summary.some(({ seconds }) => seconds.total.count > 1);
+  const median = several ? `Median${spread === "range" ? " [least, most]" : ""} over pictures. ` : "";
   const cold = summary.filter(({ warm }) => !warm).length;
   return new Table(rows, {
     columns,
     caption,
     notes: [
-      ...spread
-        ? ["Median [least, most] over pictures. GB are 10⁹ bytes, of the whole process."]
-        : ["GB are 10⁹ bytes, of the whole process."],
+      `${median}GB are 10⁹ bytes, of the whole process.`,
       ...cold > 0 ? [`${cold === summary.length ? "All" : cold} of the times hold the loading of the model.`] : [],
     ],
     provenance: () => provenance?.(),

@@ -67,9 +67,11 @@ async function placePicture(document: PDFDocument, picture: PlacedPicture, densi
 
 function placeShape(
   document: PDFDocument,
-  { path, fill, stroke, strokeWidth = 1, dash, opacity = 1 }: PlacedShape,
+  { path, offset, fill, stroke, strokeWidth = 1, dash, opacity = 1 }: PlacedShape,
 ): void {
-  document.save().path(path).opacity(opacity).lineJoin("round").lineCap("round").lineWidth(strokeWidth);
+  document.save().translate(offset?.x ?? 0, offset?.y ?? 0).path(path).opacity(opacity).lineJoin("round").lineCap(
+    "round",
+  ).lineWidth(strokeWidth);
   if (dash !== undefined) document.dash(dash[0], { space: dash[1] ?? dash[0] });
   if (fill !== undefined && stroke !== undefined) document.fillAndStroke(fill, stroke);
   else if (fill !== undefined) document.fill(fill);

@@ -57,12 +57,13 @@ export function shapesAsSvg({ shapes = [] }: Drawing): string {
   return shapes.map(shapeAsSvg).join("\n");
 }
 
-function shapeAsSvg({ path, fill = "none", stroke, strokeWidth = 1, dash, opacity }: PlacedShape): string {
+function shapeAsSvg({ path, offset, fill = "none", stroke, strokeWidth = 1, dash, opacity = 1 }: PlacedShape): string {
   const line = stroke === undefined
     ? ""
     : ` stroke="${stroke}" stroke-width="${strokeWidth}" stroke-linejoin="round" stroke-linecap="round"` +
       (dash ? ` stroke-dasharray="${dash.join(" ")}"` : "");
-  return `<path d="${path}" fill="${fill}"${line}${opacity === undefined ? "" : ` opacity="${opacity}"`}/>`;
+  const moved = offset && (offset.x !== 0 || offset.y !== 0) ? ` transform="translate(${offset.x} ${offset.y})"` : "";
+  return `<path d="${path}"${moved} fill="${fill}"${line}${opacity === 1 ? "" : ` opacity="${opacity}"`}/>`;
 }
 
 export function wordsAsSvg({ texts }: Drawing): string {

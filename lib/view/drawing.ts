@@ -27,6 +27,8 @@ export interface PlacedText extends TextStyle {
 export interface PlacedShape {
   /** SVG path data. */
   readonly path: string;
+  /** Moves the path. Default (0, 0). */
+  readonly offset?: { readonly x: number; readonly y: number };
   /** "#rrggbb". Default: not filled. */
   readonly fill?: string;
   /** "#rrggbb". Default: no line. */

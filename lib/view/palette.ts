@@ -12,15 +12,23 @@ export const palette = {
   black: "#1c1c1c",
 } as const;
 
-/** In the order in which series take them: neighbours are the farthest apart. */
-export const seriesColors: readonly string[] = [
-  palette.blue,
-  palette.vermilion,
-  palette.green,
-  palette.purple,
-  palette.orange,
-  palette.sky,
-  palette.black,
+/** How a series is told from the others: colour, and a symbol for those who print in grey. */
+export interface SeriesStyle {
+  readonly color: string;
+  /** The colour darkened until words in it read well on white: contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3). */
+  readonly words: string;
+  readonly symbol: "circle" | "square" | "triangle" | "diamond" | "star" | "wye" | "cross";
+}
+
+/** In the order in which series take them: neighbours are far apart. */
+export const seriesStyles: readonly SeriesStyle[] = [
+  { color: palette.blue, words: "#0072b2", symbol: "circle" },
+  { color: palette.vermilion, words: "#b84f00", symbol: "square" },
+  { color: palette.green, words: "#007d5b", symbol: "triangle" },
+  { color: palette.purple, words: "#a8497f", symbol: "diamond" },
+  { color: palette.orange, words: "#8a5f00", symbol: "star" },
+  { color: palette.sky, words: "#1b76ad", symbol: "wye" },
+  { color: palette.black, words: "#1c1c1c", symbol: "cross" },
 ];
 
 /** For words and lines that stand back. */

@@ -31,6 +31,7 @@ export default class PDFDocument {
   save(): this;
   restore(): this;
   scale(factor: number): this;
+  translate(x: number, y: number): this;
   rotate(degrees: number, options: { readonly origin: readonly [number, number] }): this;
   rect(x: number, y: number, width: number, height: number): this;
   path(data: string): this;

@@ -6,7 +6,8 @@ import { differences } from "../../lib/view/difference.ts";
 import { type Drawing, Figure } from "../../lib/view/figure.ts";
 import { grid } from "../../lib/view/grid.ts";
 import { loadSharp, readPicture } from "../../lib/view/picture.ts";
-import { sampleComparison } from "./comparison.ts";
+import { timeAgainstQuality } from "../../lib/view/plots.ts";
+import { sampleComparison, sampleSummary } from "./comparison.ts";
 import { chromiumPng, haveChromium, havePoppler, popplerPng, run } from "./rendered.ts";
 import { disc, waves } from "./samples.ts";
 import { matchSnapshot } from "./snapshot.ts";
@@ -68,6 +69,7 @@ const everything: Drawing = {
 const figures: readonly (readonly [string, Figure])[] = [
   ["comparison", comparison()],
   ["everything", new Figure(() => everything)],
+  ["plot", timeAgainstQuality(sampleSummary())],
   ["latents", grid([[waves(), disc(0.3)]], { cell: 120 })],
 ];
 

@@ -90,7 +90,8 @@ Deno.test({
     inFolder(async (folder) => {
       await nasty().save(`${folder}/nasty.tex`);
       await costTable(sampleSummary()).save(`${folder}/costs.tex`);
-      const document = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp}\\usepackage{booktabs}" +
+      const document =
+        "\\documentclass{article}\\usepackage[landscape,margin=1cm]{geometry}\\usepackage[T1]{fontenc}\\usepackage{textcomp}\\usepackage{booktabs}" +
         `\\begin{document}\\input{${folder}/nasty}\\input{${folder}/costs}\\end{document}`;
       await Deno.writeTextFile(`${folder}/all.tex`, document);
       await run(

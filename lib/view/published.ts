@@ -1,0 +1,24 @@
+/** Figures that others published, to stand beside ours and to be told from them. */
+
+import quickLook from "../../data/published/quick-look.json" with { type: "json" };
+
+/** What someone reported of a model at a number of steps. */
+export interface PublishedFigure {
+  /** As its source calls it. */
+  readonly system: string;
+  readonly steps: number;
+  readonly seconds: number;
+  /** 10⁹ bytes. */
+  readonly memory: number;
+}
+
+export interface Published {
+  /** Who reported it, where and when. */
+  readonly source: string;
+  /** On what, and how it was measured. */
+  readonly conditions: string;
+  readonly figures: readonly PublishedFigure[];
+}
+
+/** Seconds and gigabytes of SDXL's distilled models, as the article that the kit grew out of reports them. */
+export const publishedFigures: Published = quickLook;
