@@ -112,7 +112,7 @@ export interface ProfileRow {
   readonly output: number;
 }
 
-/** Operators put together, blocks in the order in which they ran, anything else by time. */
+/** Operators put together: networks in the order in which they ran, blocks in the graph's, anything else by time. */
 export function rollUp(networks: readonly NetworkProfile[], by: ProfileBy): ProfileRow[] {
   const operators = networks.flatMap(({ operators }) => operators);
   const total = sum(operators, ({ milliseconds }) => milliseconds);
@@ -136,7 +136,15 @@ export function rollUp(networks: readonly NetworkProfile[], by: ProfileBy): Prof
       output: sum(group, ({ output }) => output),
     };
   });
-  return by === "block" || by === "part" ? rows : rows.sort((a, b) => b.milliseconds - a.milliseconds);
+  if (by === "part") return rows;
+  if (by !== "block") return rows.sort((a, b) => b.milliseconds - a.milliseconds);
+  // Runtimes run what waits for nothing first: the graph's own order is the one that people know.
+  const order = [...weights.keys()];
+  const place = ({ part, name }: ProfileRow) => {
+    const index = order.indexOf(`${part}\n${name}`);
+    return index < 0 ? Infinity : index;
+  };
+  return rows.toSorted((a, b) => place(a) === place(b) ? 0 : place(a) - place(b));
 }
 
 function sum<T>(values: readonly T[], of: (value: T) => number): number {

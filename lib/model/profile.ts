@@ -34,7 +34,7 @@ export class Profile {
   /**
    * Operators put together, for a table: `await show(profile.rows("block", "unet"))`.
    *
-   * @param by see `ProfileBy`; blocks stand in the order in which they ran, anything else by its time
+   * @param by see `ProfileBy`; blocks stand in the network's order, anything else by its time
    * @param part one network alone; default all
    */
   rows(by: ProfileBy = "block", part?: string): ProfileRow[] {

@@ -4,3 +4,7 @@ export { attention, type AttentionOptions } from "./attention_figure.ts";
 export { features, type FeaturesOptions } from "./features.ts";
 export { latentDifference, type LatentDifferenceOptions } from "./latent_difference.ts";
 export { selfAttention, type SelfAttentionOptions } from "./self_attention.ts";
+export { beside, type BesideOptions } from "./beside.ts";
+export { type ChannelRow, histogram, latentStatistics, spectra } from "./latent_plots.ts";
+export { profileFigure, type ProfileFigureOptions } from "./profile_figure.ts";
+export { trajectory, trajectoryOf, type TrajectoryOptions, type TrajectoryPoint } from "./trajectory.ts";

@@ -4,6 +4,7 @@ import type { Observed } from "../../lib/model/observed.ts";
 import { Step } from "../../lib/model/step.ts";
 import { Conditioning } from "../../lib/model/conditioning.ts";
 import { plan, timeIds } from "../../lib/diffusion/mod.ts";
+import { batchNoise, torchGenerator } from "../../lib/tensor/random/mod.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 
 /** `[1, 3, size, size]`: a disc on a gradient, coloured by `hue` in 0..1. */
@@ -106,4 +107,41 @@ export function observed(batch = 1): Observed {
     ]),
     features: new Map([["mid_block", { layer: "mid_block", values, unconditional: undefined }]]),
   };
+}
+
+/** Four steps of lightning-4step from torch's noise for seed 1 to waves, exactly or with guesses that turn. */
+export function sampleRun(turn: 0 | 1): Step {
+  const noise = batchNoise([torchGenerator(1)], [4, 16, 16]).noise;
+  const goal = Tensor.of(
+    Array.from({ length: 1024 }, (_, i) => 1.4 * Math.sin((i % 16) * 0.4) * Math.cos((i >> 4) * 0.3)),
+    [1, 4, 16, 16],
+  );
+  const embedding = { embeds: Tensor.zeros([77, 8]), pooled: Tensor.zeros([8]) };
+  const trajectory = plan({ recipe: "lightning-4step" });
+  const { sigmas, timesteps } = trajectory.schedule;
+  const fields = {
+    noise,
+    request: { prompt: "waves", recipe: "lightning-4step" },
+    trajectory,
+    conditioning: Conditioning.ofTexts(1, { prompt: timeIds({ width: 128, height: 128 }) }, embedding),
+    generators: [],
+    history: [],
+    timing: { unet: 31.2, step: 33.4 },
+    memory: { resident: 184e6, peak: 1.25e9 },
+  };
+  let step = new Step({ ...fields, index: 0, latent: goal.plus(noise.times(sigmas[0])) });
+  for (let i = 0; i < 4; i++) {
+    const x = step.latent;
+    const wrong = noise.map((_, k) => turn * 0.5 * sigmas[i] * Math.sin(k * (i + 1)));
+    const denoised = goal.plus(wrong);
+    const latent = denoised.plus(x.minus(denoised).times(sigmas[i + 1] / sigmas[i]));
+    step = new Step({
+      ...fields,
+      index: i + 1,
+      latent,
+      predicted: { denoised, output: x.minus(denoised).times(1 / sigmas[i]), timestep: timesteps[i], sigma: sigmas[i] },
+      previous: step,
+    });
+  }
+  return step;
 }
