@@ -8,3 +8,5 @@ export { beside, type BesideOptions } from "./beside.ts";
 export { type ChannelRow, histogram, latentStatistics, spectra } from "./latent_plots.ts";
 export { profileFigure, type ProfileFigureOptions } from "./profile_figure.ts";
 export { trajectory, trajectoryOf, type TrajectoryOptions, type TrajectoryPoint } from "./trajectory.ts";
+export { Explorer, explorer, type ExplorerOptions, type ExplorerRun } from "./explorer.ts";
+export { Slider, slider, type SliderOptions } from "./slider.ts";
