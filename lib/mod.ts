@@ -19,11 +19,27 @@ export { Model } from "./model/model.ts";
 export type { Generated } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
 export { Profile, profile, type ProfileOptions } from "./model/profile.ts";
+export { type Provenance, provenanceOf } from "./model/provenance.ts";
+export { type ReproducedRun, type ReproduceOptions, reproduceRuns } from "./model/reproduce.ts";
 export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
 export type { AttentionMap, FeatureMap, Observed, ObserveOptions } from "./model/observed.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { Step, type Timing } from "./model/step.ts";
 export type { ProfileBy, ProfileRow } from "./measure/profile.ts";
+export type { Cell, CellMetric } from "./sweep/cell.ts";
+export { compare, type ComparisonOptions, type ComparisonProgress } from "./sweep/compare.ts";
+export type {
+  ComparedModel,
+  ComparedPrompt,
+  CompareOptions,
+  MeasureOptions,
+  QualityOptions,
+  Seed,
+  Way,
+} from "./sweep/options.ts";
+export type { Plan, PlannedCell, PlannedModel } from "./sweep/plan.ts";
+export { Runs } from "./sweep/runs.ts";
+export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";
 export * from "./view/mod.ts";

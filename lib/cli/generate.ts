@@ -5,10 +5,11 @@ import type { Generated, Model } from "../model/model.ts";
 import type { OpenOptions } from "../model/open.ts";
 import type { Request } from "../model/request.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
 import { MODEL_OPTIONS } from "./model_options.ts";
 import { outputFiles, wantWritable } from "./output.ts";
+import { seedsOf, sizeOf } from "./values.ts";
 
 /** Names in lines of up to 80 letters, for the help. */
 function inLines(names: readonly string[]): string {
@@ -92,7 +93,12 @@ async function run(args: Arguments): Promise<void> {
   const computed = performance.now();
 
   const { savePicture } = await import("../view/picture.ts");
-  for (const [index, file] of pictures.entries()) await savePicture(made.image.slice(index, index + 1), file);
+  const { latentDigest, provenanceOf } = await import("../model/provenance.ts");
+  const { rememberedSha256 } = await import("../weights/remembered.ts");
+  for (const [index, file] of pictures.entries()) {
+    const provenance = await provenanceOf({ model, step: made.step, picture: index }, { digest: rememberedSha256 });
+    await savePicture(made.image.slice(index, index + 1), file, { provenance });
+  }
   if (recordPath !== undefined) {
     const { saveRecord } = await import("../model/record.ts");
     await saveRecord(recordPath, { model, step: made.step, image: made.image });
@@ -104,7 +110,8 @@ async function run(args: Arguments): Promise<void> {
     return;
   }
   const milliseconds = { open: opened - began, save: ended - computed, total: ended - began };
-  console.log(JSON.stringify(await report(made, files, milliseconds), null, 2));
+  const digest = await latentDigest(made.step);
+  console.log(JSON.stringify(report(made, { files, digest, milliseconds }), null, 2));
 }
 
 function openOptions(args: Arguments): OpenOptions {
@@ -135,7 +142,7 @@ async function requestOf(args: Arguments): Promise<Request> {
   return {
     prompt: args.required("prompt", 'what to draw, for example --prompt "sunflower, meadow"; "" draws anything'),
     negative: args.text("negative"),
-    seed: seedsOf(args.text("seed") ?? "0"),
+    seed: seedsOf("seed", args.text("seed") ?? "0"),
     rng: args.oneOf("rng", ["cpu", "cuda"]),
     noise: noise === undefined ? undefined : await readNoise(noise),
     image: image === undefined ? undefined : await readImage(image),
@@ -149,7 +156,7 @@ async function requestOf(args: Arguments): Promise<Request> {
     steps: args.number("steps", "a whole number from 1", { whole: true, least: 1 }),
     eta: args.number("eta", "a number from 0", { least: 0 }),
     guidance: args.number("guidance", "a number from 0", { least: 0 }),
-    size: sizeOf(args.text("size")),
+    size: sizeOf("size", args.text("size")),
     unguarded: args.has("unguarded"),
   };
 }
@@ -160,28 +167,6 @@ const STRENGTH = 0.3;
 async function readImage(path: string): Promise<Tensor> {
   const { readPicture } = await import("../view/picture.ts");
   return await readPicture(path);
-}
-
-/** torch's seeds: −2⁶³ … 2⁶⁴ − 1. */
-function seedsOf(text: string): bigint[] {
-  return text.split(",").map((part) => {
-    const seed = /^-?\d{1,20}$/.test(part.trim()) ? BigInt(part.trim()) : undefined;
-    if (seed === undefined || seed < -(2n ** 63n) || seed >= 2n ** 64n) {
-      throw new UsageError(
-        `Cannot use --seed ${quote(text)}: whole numbers of up to 64 bits were wanted, "7" or "7,8,9".`,
-      );
-    }
-    return seed;
-  });
-}
-
-function sizeOf(text: string | undefined): Request["size"] {
-  if (text === undefined) return undefined;
-  const [, width, height] = /^(\d+)[x×](\d+)$/.exec(text) ?? [];
-  if (width === undefined || height === undefined) {
-    throw new UsageError(`Cannot use --size ${quote(text)}: pixels as WIDTHxHEIGHT were wanted, 1024x1024.`);
-  }
-  return { width: Number(width), height: Number(height) };
 }
 
 async function readNoise(path: string): Promise<Tensor> {
@@ -201,14 +186,15 @@ async function generateWithProgress(model: Model, request: Request): Promise<Gen
 }
 
 /** What --json prints. Seeds are text: they may have 64 bits. */
-async function report(
+function report(
   { step, timing }: Generated,
-  files: readonly string[],
-  { open, save, total }: { open: number; save: number; total: number },
-): Promise<Record<string, unknown>> {
+  { files, digest, milliseconds: { open, save, total } }: {
+    readonly files: readonly string[];
+    readonly digest: string;
+    readonly milliseconds: { readonly open: number; readonly save: number; readonly total: number };
+  },
+): Record<string, unknown> {
   const taken = step.path.slice(1);
-  const { data } = step.latent;
-  const digest = await crypto.subtle.digest("SHA-256", data);
   const { seed = 0 } = step.request;
   return {
     files,
@@ -222,7 +208,7 @@ async function report(
       total,
     },
     memory: step.memory,
-    digest: new Uint8Array(digest).toHex(),
+    digest,
     recipe: step.trajectory.recipe,
     seeds: step.request.noise === undefined ? (Array.isArray(seed) ? seed : [seed]).map(String) : [],
   };

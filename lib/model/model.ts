@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import {
   noised,
   plan,
+  type PlanOptions,
   recipes,
   samplers,
   type SchedulerConfig,
@@ -104,6 +105,11 @@ export class Model {
     return this.#loras.branches;
   }
 
+  /** Whether the U-Net takes the guidance scale as an input, and runs once at any scale. */
+  get embedsGuidance(): boolean {
+    return this.#denoiser.embedsGuidance;
+  }
+
   /** Pixels a latent's cell stands for: 8 in SDXL. */
   get pixelsPerLatent(): number {
     return this.#autoencoder.pixelsPerLatent;
@@ -130,6 +136,18 @@ export class Model {
     return { layers: resolveLayers(layers, this.observable), heads };
   }
 
+  /** What a request resolves to: sampler, schedule, prediction type, guidance. Nothing is run. @throws as `begin` */
+  plan(request: PlanOptions): Trajectory {
+    return plan(request, this.#scheduler);
+  }
+
+  /** The size that a request's picture will have, in pixels. A single file tells none: its recipe does. */
+  sizeOf(request: Pick<Request, "size" | "image" | "recipe">): Size {
+    const asked = sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent);
+    const recipe = this.checkpoint.unet.told === "by shapes" ? recipes[request.recipe ?? "base"] : undefined;
+    return asked ?? (recipe ? { width: recipe.size, height: recipe.size } : this.defaultSize);
+  }
+
   /**
    * Pure noise, or the request's image with noise on it, and everything that the run needs. The text encoders run; the
    * U-Net does not.
@@ -139,7 +157,8 @@ export class Model {
   async begin(request: Request, { signal }: RunOptions = {}): Promise<Step> {
     signal?.throwIfAborted();
     const started = performance.now();
-    const trajectory = plan(request, this.#scheduler);
+    const encoded = this.#text.elapsed;
+    const trajectory = this.plan(request);
     const draws = drawStart(request, this.#latentShape(request));
     const { noise, generators } = draws;
     const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
@@ -159,7 +178,7 @@ export class Model {
       conditioning,
       generators,
       history: [],
-      timing: { unet: 0, step: performance.now() - started },
+      timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },
       memory: readMemory(),
     });
   }
@@ -195,11 +214,11 @@ export class Model {
   async resume(record: RunRecord, { index }: { readonly index?: number } = {}): Promise<Step> {
     const conditionOf = (request: Request, trajectory: Trajectory): Promise<Conditioning> =>
       request === record.request
-        ? Promise.resolve(recordedConditioning(record, sizesFor(request, this.#sizeOf(request))))
+        ? Promise.resolve(recordedConditioning(record, sizesFor(request, this.sizeOf(request))))
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
-      planOf: (request) => plan(request, this.#scheduler),
+      planOf: (request) => this.plan(request),
       conditionOf,
     });
   }
@@ -278,14 +297,14 @@ export class Model {
   /** The same place in the run under another request: a new plan, the schedule kept. */
   async #branch(step: Step, changes: Partial<Request>): Promise<Step> {
     const request: Request = { ...step.request, ...changes };
-    const trajectory = { ...plan(request, this.#scheduler), schedule: step.trajectory.schedule };
+    const trajectory = { ...this.plan(request), schedule: step.trajectory.schedule };
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
     return branch(step, { request, trajectory, conditioning });
   }
 
   async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
-    const sizes = sizesFor(request, this.#sizeOf(request));
+    const sizes = sizesFor(request, this.sizeOf(request));
     const { prompt, negative } = request;
     const strengths = this.#loras.strengths(request.loraStrengths);
     if (!usesGuidance(guidance) || this.#denoiser.embedsGuidance) {
@@ -298,16 +317,9 @@ export class Model {
     return Conditioning.ofTexts(batch, sizes, positive, zeros ? this.#text.zeros : encoded);
   }
 
-  /** A single file tells no size: its recipe does. */
-  #sizeOf(request: Request): Size {
-    const asked = sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent);
-    const recipe = this.checkpoint.unet.told === "by shapes" ? recipes[request.recipe ?? "base"] : undefined;
-    return asked ?? (recipe ? { width: recipe.size, height: recipe.size } : this.defaultSize);
-  }
-
   /** `[4, height/8, width/8]` */
   #latentShape(request: Request): Shape {
-    const { width, height } = this.#sizeOf(request);
+    const { width, height } = this.sizeOf(request);
     const unit = this.pixelsPerLatent;
     for (const [side, pixels] of [["width", width], ["height", height]] as const) {
       if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {

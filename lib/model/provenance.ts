@@ -9,7 +9,7 @@
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import * as v from "valibot";
 import { recipes } from "../diffusion/mod.ts";
-import { readMachine } from "../measure/machine.ts";
+import { describeMachine } from "../measure/machine.ts";
 import { VERSION } from "../version.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { digestsOf, type RecordedModel } from "./record.ts";
@@ -52,16 +52,17 @@ const runSchema = v.looseObject({
   branched: v.optional(v.boolean(), false),
   /** Which picture of the batch is shown. Left out: any. */
   picture: v.optional(v.number()),
+  /** Where it ran, if not where it was exported: a stored result. */
+  machine: v.optional(v.string()),
 });
 
 const provenanceSchema = v.looseObject({
   version: v.literal(PROVENANCE_VERSION),
   software: v.record(v.string(), v.string()),
-  machine: v.object({ processor: v.string(), cores: v.number(), memory: v.number(), system: v.string() }),
+  /** Processors, memory and system: enough to judge times by, nothing that names the machine or its owner. */
+  machine: v.string(),
   models: v.array(modelSchema),
   runs: v.array(runSchema),
-  /** Where numbers came from that no run of the kit gave. */
-  sources: v.optional(v.array(v.string()), []),
 });
 
 /** The JSON, as it stands in a file. */
@@ -85,14 +86,20 @@ export interface Made {
   readonly name?: string;
 }
 
-/** What made one picture, or several: each model and each run stands in it once. */
-export async function provenanceOf(made: Made | readonly Made[]): Promise<Provenance> {
+/**
+ * What made one picture, or several: each model and each run stands in it once.
+ * @param digest sha256 of a weight file, where something remembers it
+ */
+export async function provenanceOf(
+  made: Made | readonly Made[],
+  { digest }: { readonly digest?: (path: string) => Promise<string> } = {},
+): Promise<Provenance> {
   const all = "model" in made ? [made] : made;
   const models: TellingModel[] = [...new Set(all.map(({ model }) => model))];
   return {
     ...await describeMaker(all[0]?.model.runtime.name),
     models: await Promise.all(
-      models.map((model) => describeModel(model, all.find((one) => one.model === model)?.name)),
+      models.map((model) => describeModel(model, digest, all.find((one) => one.model === model)?.name)),
     ),
     runs: await Promise.all(
       all.map(({ model, step, picture }) => describeRun(models.indexOf(model), model, step, picture)),
@@ -105,11 +112,15 @@ export function describeMaker(runtime?: string): Pick<Provenance, "version" | "s
   return {
     version: PROVENANCE_VERSION,
     software: { fewstep: VERSION, deno: Deno.version.deno, ...runtime === undefined ? {} : { runtime } },
-    machine: readMachine(),
+    machine: describeMachine(),
   };
 }
 
-async function describeModel(model: TellingModel, name?: string): Promise<ProvenanceModel> {
+async function describeModel(
+  model: TellingModel,
+  digest: ((path: string) => Promise<string>) | undefined,
+  name?: string,
+): Promise<ProvenanceModel> {
   const { checkpoint, unet, vae, tokenizer, loras, loraMode } = model.source;
   const told = (path?: string) => path === undefined ? undefined : portablePath(path);
   return {
@@ -120,7 +131,7 @@ async function describeModel(model: TellingModel, name?: string): Promise<Proven
     tokenizer: told(tokenizer),
     loras: loras.map(({ path, strength }) => ({ path: portablePath(path), strength })),
     loraMode,
-    digests: await digestsOf({ checkpoint: model.published, loras: model.loras }),
+    digests: await digestsOf({ checkpoint: model.published, loras: model.loras }, digest),
   };
 }
 

@@ -51,7 +51,7 @@ export function rowsFor(image: Tensor, batch: number): Tensor {
  * @throws RangeError when the image is neither picture nor latent, or has another size than the request
  */
 export function sizeFor(
-  { size, image }: Request,
+  { size, image }: Pick<Request, "size" | "image">,
   { imageChannels, latentChannels }: VaeArchitecture,
   unit: number,
 ): Size | undefined {

@@ -14,6 +14,8 @@ export interface Timing {
   readonly unet: number;
   /** The whole step, the network included. */
   readonly step: number;
+  /** Of a run's start: both text encoders, loading them included; 0 where the texts were remembered. */
+  readonly text?: number;
 }
 
 /** What one run of the network gave. */

@@ -77,7 +77,8 @@ export function costBars(runs: Summarised, options: BarsOptions): Figure {
           }
           texts.push({ text: words(ours.value), x: Math.max(end, to) + 6, y: top + barHeight - 3, size: 11 });
         }
-        if (published !== undefined) top += barHeight + gap;
+        if (ours === undefined) top = middle - barHeight / 2;
+        else top += barHeight + gap;
         if (theirs !== undefined) {
           const end = scales.x(theirs);
           shapes.push({

@@ -55,9 +55,10 @@ export interface CostTableOptions {
  * Times are medians over pictures, as one disturbed run would move a mean.
  */
 export function costTable(
-  { summary, provenance }: Summarised,
+  runs: Summarised,
   { caption = "Time, memory and quality", reference, spread = "range" }: CostTableOptions = {},
 ): Table {
+  const { summary } = runs;
   if (summary.length === 0) throw new RangeError("Cannot make a table of a comparison: it has no results.");
   const times = summary.filter(({ model }) => reference === undefined || model === reference)
     .map(({ seconds }) => seconds.total.median);
@@ -71,8 +72,8 @@ export function costTable(
     { key: "model" },
     { key: "steps" },
     { key: "seconds", title: "time", unit: "s" },
-    { key: "saved", title: "time saved", unit: "%" },
-    { key: "memory", title: "peak memory", unit: "GB" },
+    { key: "savedPercent", title: "time saved", unit: "%" },
+    { key: "gigabytes", title: "peak memory", unit: "GB" },
     ...measured.map(([key, { title, unit }]) => ({ key, title, unit })),
     ...summary.some(({ frechet }) => frechet) ? [{ key: "frechet", title: "Fréchet distance" }] : [],
     ...summary.some(({ diversity }) => diversity) ? [{ key: "diversity", title: "diversity" }] : [],
@@ -82,8 +83,8 @@ export function costTable(
     model,
     steps,
     seconds: shown(seconds.total),
-    saved: seconds.total.median === slowest ? null : 100 * (1 - seconds.total.median / slowest),
-    memory: shown(scaled(memory.peak, 1e-9)),
+    savedPercent: seconds.total.median === slowest ? null : 100 * (1 - seconds.total.median / slowest),
+    gigabytes: shown(scaled(memory.peak, 1e-9)),
     ...Object.fromEntries(Object.entries(quality).map(([metric, value]) => [metric, value && shown(value)])),
     frechet: frechet?.value,
     diversity: diversity?.value,
@@ -98,6 +99,6 @@ export function costTable(
       `${median}GB are 10⁹ bytes, of the whole process.`,
       ...cold > 0 ? [`${cold === summary.length ? "All" : cold} of the times hold the loading of the model.`] : [],
     ],
-    provenance: () => provenance?.(),
+    provenance: () => runs.provenance?.(),
   });
 }

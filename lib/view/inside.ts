@@ -10,3 +10,4 @@ export { profileFigure, type ProfileFigureOptions } from "./profile_figure.ts";
 export { trajectory, trajectoryOf, type TrajectoryOptions, type TrajectoryPoint } from "./trajectory.ts";
 export { Explorer, explorer, type ExplorerOptions, type ExplorerRun } from "./explorer.ts";
 export { Slider, slider, type SliderOptions } from "./slider.ts";
+export { tokenMap, type WordMapOptions } from "./attention.ts";

@@ -27,6 +27,7 @@ export { readPicture, savePicture } from "./picture.ts";
 export { type PlotOptions, type QualityPlotOptions, stepsAgainstQuality, timeAgainstQuality } from "./plots.ts";
 export { type Published, type PublishedFigure, publishedFigures } from "./published.ts";
 export { type Progress, progress, type ProgressOptions, withProgress } from "./progress.ts";
+export { schedulePlot } from "./schedule_plot.ts";
 export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
 export { type TableRow } from "./table.ts";

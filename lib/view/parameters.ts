@@ -28,7 +28,8 @@ export function parametersOf(provenance: Provenance): Map<string, string> {
   if (model === undefined || others.length > 0) return new Map();
   return new Map([
     ["parameters", settingsLine(run, model, provenance.software.fewstep)],
-    ["prompt", JSON.stringify(comfyGraph(run, model))],
+    // Seeds have 64 bits, JavaScript's numbers 53: the digits go into the JSON as they are.
+    ["prompt", JSON.stringify(comfyGraph(run, model)).replace(/"seed":"(\d+)"/, '"seed":$1')],
   ]);
 }
 
@@ -61,7 +62,7 @@ export function settingsLine(run: ProvenanceRun, model: ProvenanceModel, version
   ].join("\n");
 }
 
-/** Nodes by number, each with its class and inputs; `[node, output]` links them. */
+/** Nodes by number, each with its class and inputs; `[node, output]` links them. The seed stands as text. */
 export function comfyGraph(
   run: ProvenanceRun,
   model: ProvenanceModel,
@@ -94,7 +95,7 @@ export function comfyGraph(
   nodes["3"] = {
     class_type: "KSampler",
     inputs: {
-      seed: Number(seedOf(run)),
+      seed: seedOf(run),
       steps: run.steps,
       cfg: Math.max(1, run.guidance),
       sampler_name: samplerNames[run.sampler]?.[1] ?? run.sampler,

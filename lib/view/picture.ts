@@ -2,6 +2,7 @@
 
 import { dirname, extname } from "node:path";
 import type { SharpConstructor } from "sharp";
+import type { Provenance } from "../model/provenance.ts";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
 import { writeWhole } from "../weights/files.ts";
 import { type Raster, rasters, tensorOf } from "./raster.ts";
@@ -41,11 +42,20 @@ export async function encode(raster: Raster, format: PictureFormat = "png"): Pro
   return new Uint8Array(bytes);
 }
 
+export interface SavePictureOptions {
+  /** What made it, as `provenanceOf` tells: the file carries it, with what A1111's and ComfyUI's readers show. */
+  readonly provenance?: Provenance;
+}
+
 /**
  * Writes one picture, `[1, 3, height, width]` or `[3, height, width]` in 0..1, as .png or .webp.
  * @throws RangeError for a batch or another shape, and for an unknown ending, before anything is written.
  */
-export async function savePicture(picture: Tensor, path: string): Promise<void> {
+export async function savePicture(
+  picture: Tensor,
+  path: string,
+  { provenance }: SavePictureOptions = {},
+): Promise<void> {
   const format = pictureFormat(path);
   const [first, ...others] = rasters(picture);
   if (first === undefined || others.length > 0) {
@@ -53,7 +63,9 @@ export async function savePicture(picture: Tensor, path: string): Promise<void> 
       `Cannot save ${formatShape(picture.shape)} as ${path}: one picture was wanted. Take one with .slice(0, 1).`,
     );
   }
-  await writeInto(path, await encode(first, format));
+  const bytes = await encode(first, format);
+  const { carrying } = await import("./carry.ts");
+  await writeInto(path, provenance === undefined ? bytes : await carrying(bytes, format, provenance));
 }
 
 /**

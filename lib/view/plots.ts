@@ -53,7 +53,7 @@ export function timeAgainstQuality(runs: Summarised, options: QualityPlotOptions
     xLabel: "seconds a picture, median →",
     plot: {
       x: { ...axis, label: null, tickFormat: (value: number) => plain(10 ** value) },
-      y: { domain: withRoom(points.map(({ quality }) => quality), 0.12), ticks: 6, label: null, tickFormat: plain },
+      y: { domain: withRoom(points.map(({ quality }) => quality), 0.12), ticks: 6, label: null },
       marks: [
         Plot.gridX({ stroke: quiet.grid, strokeOpacity: 1, ticks: axis.ticks }),
         Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: 6 }),
@@ -72,7 +72,7 @@ export function timeAgainstQuality(runs: Summarised, options: QualityPlotOptions
         ...at(point),
         text: point.steps === 1 ? "1 step" : String(point.steps),
         size: 10.5,
-        color: quiet.words,
+        color: models.find(({ model }) => model === point.model)?.words,
       }));
       const lines = [front, ...models.map(({ model }) => named(model))].flatMap((line) => alongLines(line.map(at)));
       return { texts: placeLabels([...names, ...steps], scales, lines) };
@@ -112,7 +112,7 @@ export function stepsAgainstQuality(runs: Summarised, options: QualityPlotOption
         label: null,
         tickFormat: (value: number) => plain(10 ** value),
       },
-      y: { domain: withRoom(points.map(({ quality }) => quality), 0.08), ticks: 6, label: null, tickFormat: plain },
+      y: { domain: withRoom(points.map(({ quality }) => quality), 0.08), ticks: 6, label: null },
       marks: [
         Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: 6 }),
         ...models.map(({ model, color }) => Plot.line(named(model), { ...channels, stroke: color, strokeWidth: 2 })),
@@ -176,16 +176,18 @@ function qualityOf({ summary }: Summarised, asked: QualityPlotOptions["metric"])
     if (quality === undefined || !Number.isFinite(quality)) return [];
     return [{ model: row.model, steps: row.steps, seconds: row.seconds.total.median, quality }];
   });
-  const names = [...new Set(points.map(({ model }) => model))];
-  const models = names.map((model, index) => ({ model, ...seriesStyles[index % seriesStyles.length] }));
+  // A model keeps its colour in every plot of a comparison, also where another has no value of the metric.
+  const models = [...new Set(summary.map(({ model }) => model))]
+    .map((model, index) => ({ model, ...seriesStyles[index % seriesStyles.length] }))
+    .filter(({ model }) => points.some((point) => point.model === model));
   return { metric, title, better, points, models };
 }
 
 type Reader = (row: ComparedSummary) => number | undefined;
 
 /** What every plot passes on: heading, notes, provenance. */
-export function shared({ heading, notes }: PlotOptions, { provenance }: Summarised) {
-  return { heading, notes, provenance: () => provenance?.() };
+export function shared({ heading, notes }: PlotOptions, runs: Summarised) {
+  return { heading, notes, provenance: () => runs.provenance?.() };
 }
 
 const bySteps = (a: Point, b: Point) => a.steps - b.steps;

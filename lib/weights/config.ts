@@ -4,7 +4,13 @@
  */
 
 import * as v from "valibot";
-import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import type {
+  ClipTextArchitecture,
+  ClipVisionArchitecture,
+  UnetArchitecture,
+  UnetBlock,
+  VaeArchitecture,
+} from "./architecture.ts";
 import { readText } from "./files.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -181,6 +187,47 @@ const clipTextConfig = v.looseObject({
   eos_token_id: v.optional(whole, 49407),
 });
 
+const clipConfig = v.looseObject({
+  projection_dim: v.optional(count, 512),
+  text_config: v.optional(clipTextConfig, {}),
+  vision_config: v.optional(
+    v.looseObject({
+      hidden_size: v.optional(count, 768),
+      intermediate_size: v.optional(count, 3072),
+      num_hidden_layers: v.optional(count, 12),
+      num_attention_heads: v.optional(count, 12),
+      num_channels: v.optional(count, 3),
+      image_size: v.optional(count, 224),
+      patch_size: v.optional(count, 32),
+      hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
+      layer_norm_eps: v.optional(v.number(), 1e-5),
+    }),
+    {},
+  ),
+});
+
+/** Parses the config.json of a whole `CLIPModel`. @throws SyntaxError naming the key that is wrong or not supported. */
+export async function readClipConfig(
+  path: string,
+): Promise<{ readonly text: ClipTextArchitecture; readonly vision: ClipVisionArchitecture }> {
+  const { projection_dim, text_config, vision_config: vision } = await readConfig(path, clipConfig);
+  return {
+    text: textArchitecture(text_config, projection_dim),
+    vision: {
+      hiddenSize: vision.hidden_size,
+      intermediateSize: vision.intermediate_size,
+      layers: vision.num_hidden_layers,
+      heads: vision.num_attention_heads,
+      activation: vision.hidden_act,
+      epsilon: vision.layer_norm_eps,
+      imageChannels: vision.num_channels,
+      imageSize: vision.image_size,
+      patchSize: vision.patch_size,
+      projectionDim: projection_dim,
+    },
+  };
+}
+
 /**
  * Parses a text encoder's config.json.
  *
@@ -190,6 +237,13 @@ const clipTextConfig = v.looseObject({
  */
 export async function readClipTextConfig(path: string, projected: boolean): Promise<ClipTextArchitecture> {
   const config = await readConfig(path, clipTextConfig);
+  return textArchitecture(config, projected ? config.projection_dim : undefined);
+}
+
+function textArchitecture(
+  config: v.InferOutput<typeof clipTextConfig>,
+  projectionDim: number | undefined,
+): ClipTextArchitecture {
   return {
     hiddenSize: config.hidden_size,
     intermediateSize: config.intermediate_size,
@@ -199,7 +253,7 @@ export async function readClipTextConfig(path: string, projected: boolean): Prom
     vocabularySize: config.vocab_size,
     positions: config.max_position_embeddings,
     epsilon: config.layer_norm_eps,
-    projectionDim: projected ? config.projection_dim : undefined,
+    projectionDim,
     eosTokenId: config.eos_token_id,
   };
 }

@@ -6,6 +6,7 @@ import { paretoFront } from "../../lib/view/pareto.ts";
 import { quiet, seriesStyles } from "../../lib/view/palette.ts";
 import { stepsAgainstQuality, timeAgainstQuality } from "../../lib/view/plots.ts";
 import { publishedFigures } from "../../lib/view/published.ts";
+import { schedulePlot } from "../../lib/view/schedule_plot.ts";
 import { Pen } from "../../lib/view/text.ts";
 import { sampleSummary } from "./comparison.ts";
 import { matchSnapshot } from "./snapshot.ts";
@@ -23,6 +24,7 @@ const figures: readonly (readonly [string, () => Figure])[] = [
   ],
   ["steps-quality", () => stepsAgainstQuality(sampleSummary(), { metric: "frechet" })],
   ["memory", () => costBars(sampleSummary(), { of: "memory", published: publishedFigures, names, heading: "Memory" })],
+  ["schedules", () => schedulePlot(["base", "lightning-4step", "comfy-lightning-4step", "lcm", "turbo"])],
   ["seconds", () => costBars(sampleSummary(), { of: "seconds" })],
 ];
 
@@ -106,4 +108,13 @@ Deno.test("words in a series' colour read well on white", () => {
   for (const words of [...seriesStyles.map(({ words }) => words), quiet.words]) {
     ok(1.05 / (luminance(words) + 0.05) >= 4.5, words);
   }
+});
+
+Deno.test("a schedule is told by its sigmas, a recipe's by its name", async () => {
+  const own = { timesteps: [999, 500], sigmas: [14.6, 2, 0], initNoiseSigma: 14.6 };
+  match(
+    await schedulePlot({ own, "4 steps": "lightning-4step" }).alt(),
+    /own from 14\.6 to 2 in 2; 4 steps from 14\.6 to .* in 4\./,
+  );
+  throws(() => schedulePlot([]), /Cannot plot no schedule/);
 });
