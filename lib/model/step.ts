@@ -88,7 +88,7 @@ export class Step {
   with(
     changes:
       & Pick<StepFields, "request" | "trajectory" | "conditioning">
-      & Partial<Pick<StepFields, "latent" | "history">>,
+      & Partial<Pick<StepFields, "latent" | "history" | "generators">>,
   ): Step {
     return new Step({ ...this, predicted: this.#predicted, ...changes });
   }

@@ -11,3 +11,4 @@ export { trajectory, trajectoryOf, type TrajectoryOptions, type TrajectoryPoint 
 export { Explorer, explorer, type ExplorerOptions, type ExplorerRun } from "./explorer.ts";
 export { Slider, slider, type SliderOptions } from "./slider.ts";
 export { tokenMap, type WordMapOptions } from "./attention.ts";
+export { type Tree, tree, treeFigure, type TreeFigureOptions, type TreeOptions, type Variant } from "./tree.ts";
