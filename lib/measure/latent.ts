@@ -62,15 +62,15 @@ export function spectrum(latent: Tensor): Spectrum {
     if (!plane.every(Number.isFinite)) {
       throw new RangeError(`Cannot take the spectrum: channel ${channel} holds NaN or infinite values.`);
     }
-    const { real, imaginary, columns } = transform(plane, width, height);
+    const { real, imaginary } = transform(plane, width, height);
     for (let y = 0; y < height; y++) {
       const v = (y <= height / 2 ? y : y - height) / height;
-      for (let x = 0; x < columns; x++) {
-        const ring = Math.round(longer * Math.hypot(x / width, v));
+      for (let x = 0; x < width; x++) {
+        const u = (x <= width / 2 ? x : x - width) / width;
+        const ring = Math.round(longer * Math.sqrt(u * u + v * v));
         if (ring === 0 || ring > rings) continue;
-        const twice = x === 0 || 2 * x === width ? 1 : 2; // a real plane's other half mirrors this one
-        power[ring] += twice * (real[y * columns + x] ** 2 + imaginary[y * columns + x] ** 2) / size;
-        counts[ring] += twice;
+        power[ring] += (real[y * width + x] ** 2 + imaginary[y * width + x] ** 2) / size;
+        counts[ring]++;
       }
     }
   }
@@ -81,45 +81,77 @@ export function spectrum(latent: Tensor): Spectrum {
   };
 }
 
-/** Rows, then columns; of the columns only the half that a real plane does not mirror. Any size. */
-function transform(plane: Float32Array, width: number, height: number) {
-  const columns = Math.floor(width / 2) + 1;
-  const [byRow, byColumn] = [turns(width), turns(height)];
-  const [re, im] = [new Float64Array(height * columns), new Float64Array(height * columns)];
-  for (let y = 0; y < height; y++) {
-    for (let k = 0; k < columns; k++) {
-      let [a, b] = [0, 0];
-      for (let x = 0, turn = 0; x < width; x++) {
-        const value = plane[y * width + x];
-        a += value * byRow.cos[turn];
-        b -= value * byRow.sin[turn];
-        turn += k;
-        if (turn >= width) turn -= width;
-      }
-      re[y * columns + k] = a;
-      im[y * columns + k] = b;
-    }
-  }
-  const [real, imaginary] = [new Float64Array(height * columns), new Float64Array(height * columns)];
-  for (let k = 0; k < height; k++) {
-    for (let y = 0, turn = 0; y < height; y++) {
-      const [cos, sin] = [byColumn.cos[turn], byColumn.sin[turn]];
-      for (let x = 0; x < columns; x++) {
-        const [a, b] = [re[y * columns + x], im[y * columns + x]];
-        real[k * columns + x] += a * cos + b * sin;
-        imaginary[k * columns + x] += b * cos - a * sin;
-      }
-      turn += k;
-      if (turn >= height) turn -= height;
-    }
-  }
-  return { real, imaginary, columns };
+interface Complex {
+  readonly real: Float64Array;
+  readonly imaginary: Float64Array;
 }
 
+const complex = (length: number): Complex => ({
+  real: new Float64Array(length),
+  imaginary: new Float64Array(length),
+});
+
+/** Rows, then columns. Any size. */
+function transform(plane: Float32Array, width: number, height: number): Complex {
+  const [values, byRow, out] = [
+    { ...complex(plane.length), real: Float64Array.from(plane) },
+    complex(plane.length),
+    complex(plane.length),
+  ];
+  for (let y = 0; y < height; y++) fourier(values, y * width, 1, width, byRow, y * width);
+  const column = complex(height);
+  for (let x = 0; x < width; x++) {
+    fourier(byRow, x, width, height, column, 0);
+    for (let y = 0; y < height; y++) {
+      out.real[y * width + x] = column.real[y];
+      out.imaginary[y * width + x] = column.imaginary[y];
+    }
+  }
+  return out;
+}
+
+/** Cooley and Tukey 1965: halves while the length is even, sums where it is odd. Reads with a stride, writes in a row. */
+function fourier(from: Complex, start: number, stride: number, length: number, to: Complex, at: number): void {
+  const { cos, sin } = turns(length);
+  if (length % 2 === 1) {
+    for (let k = 0; k < length; k++) {
+      let [a, b] = [0, 0];
+      for (let i = 0; i < length; i++) {
+        const turn = i * k % length;
+        const [re, im] = [from.real[start + i * stride], from.imaginary[start + i * stride]];
+        a += re * cos[turn] + im * sin[turn];
+        b += im * cos[turn] - re * sin[turn];
+      }
+      to.real[at + k] = a;
+      to.imaginary[at + k] = b;
+    }
+    return;
+  }
+  const half = length / 2;
+  fourier(from, start, 2 * stride, half, to, at);
+  fourier(from, start + stride, 2 * stride, half, to, at + half);
+  for (let k = at; k < at + half; k++) {
+    const [c, s] = [cos[k - at], sin[k - at]];
+    const a = to.real[k + half] * c + to.imaginary[k + half] * s;
+    const b = to.imaginary[k + half] * c - to.real[k + half] * s;
+    to.real[k + half] = to.real[k] - a;
+    to.imaginary[k + half] = to.imaginary[k] - b;
+    to.real[k] += a;
+    to.imaginary[k] += b;
+  }
+}
+
+const known = new Map<number, { readonly cos: Float64Array; readonly sin: Float64Array }>();
+
+/** Cosines and sines of a whole turn in `length` steps. */
 function turns(length: number): { readonly cos: Float64Array; readonly sin: Float64Array } {
-  const angle = (index: number) => 2 * Math.PI * index / length;
-  return {
-    cos: Float64Array.from({ length }, (_, index) => Math.cos(angle(index))),
-    sin: Float64Array.from({ length }, (_, index) => Math.sin(angle(index))),
-  };
+  const found = known.get(length);
+  if (found !== undefined) return found;
+  const table = { cos: new Float64Array(length), sin: new Float64Array(length) };
+  for (let i = 0; i < length; i++) {
+    table.cos[i] = Math.cos(2 * Math.PI * i / length);
+    table.sin[i] = Math.sin(2 * Math.PI * i / length);
+  }
+  known.set(length, table);
+  return table;
 }
