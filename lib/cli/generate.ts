@@ -1,7 +1,8 @@
 /** `deno task generate`: one request, from the command line to a picture. */
 
 import { PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
-import type { Generated, Model } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
+import type { Generated } from "../model/step.ts";
 import type { OpenOptions } from "../model/open.ts";
 import type { Request } from "../model/request.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -5,7 +5,6 @@ import {
   noised,
   plan,
   type PlanOptions,
-  recipes,
   samplers,
   type SchedulerConfig,
   type Trajectory,
@@ -14,7 +13,8 @@ import {
 import type { Observable, Observe } from "../graph/observable.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { AutoencoderArchitecture } from "../weights/architecture.ts";
+import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
@@ -25,10 +25,10 @@ import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, rowsFor, sizeFor, sizesFor } from "./start.ts";
+import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import type { ModelSource } from "./source.ts";
-import { Step } from "./step.ts";
+import { type Generated, Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
 
 export interface ModelOptions {
@@ -36,6 +36,8 @@ export interface ModelOptions {
   readonly source: ModelSource;
   /** Default: `checkpoint`. */
   readonly published?: Checkpoint;
+  /** What decodes previews in place of the VAE. */
+  readonly preview?: Part<AutoencoderArchitecture>;
   readonly runtime: Runtime;
   readonly scheduler: SchedulerConfig;
   readonly memory: MemoryMode;
@@ -46,14 +48,9 @@ export interface ModelOptions {
   readonly warn: (message: string) => void;
 }
 
-/** A finished run. */
-export interface Generated {
-  /** The last step; `step.path` has all of them. */
-  readonly step: Step;
-  /** `[batch, 3, height, width]` in 0..1 */
-  readonly image: Tensor;
-  /** Milliseconds of wall time. */
-  readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
+export interface DecodeOptions {
+  /** Default "vae". */
+  readonly by?: "vae" | "preview";
 }
 
 /** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
@@ -73,11 +70,12 @@ export class Model {
   readonly #stages: Stages;
   readonly #text: TextEncoders;
   readonly #autoencoder: Autoencoder;
+  readonly #preview: Autoencoder | undefined;
   readonly #denoiser: Denoiser;
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
-    const { checkpoint, source, published = checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose } =
+    const { checkpoint, source, published = checkpoint, preview, runtime, scheduler, memory, loras, loraMode, warn } =
       options;
     this.#options = options;
     this.checkpoint = checkpoint;
@@ -86,9 +84,10 @@ export class Model {
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);
-    this.#autoencoder = new Autoencoder(checkpoint.vae, this.#stages, runtime);
+    this.#autoencoder = new Autoencoder("vae", checkpoint.vae, this.#stages, runtime);
+    this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
-    this.#onClose = onClose;
+    this.#onClose = options.onClose;
     const { lowering } = runtime;
     const parts = { stages: this.#stages, lowering, loras: this.#loras };
     this.#text = new TextEncoders({ ...parts, checkpoint, warn });
@@ -103,11 +102,6 @@ export class Model {
   /** The LoRAs that stand beside the weights; those that were fused are in them already. */
   get branches(): readonly LoadedLora[] {
     return this.#loras.branches;
-  }
-
-  /** Whether the U-Net takes the guidance scale as an input, and runs once at any scale. */
-  get embedsGuidance(): boolean {
-    return this.#denoiser.embedsGuidance;
   }
 
   /** Pixels a latent's cell stands for: 8 in SDXL. */
@@ -143,9 +137,7 @@ export class Model {
 
   /** The size that a request's picture will have, in pixels. A single file tells none: its recipe does. */
   sizeOf(request: Pick<Request, "size" | "image" | "recipe">): Size {
-    const asked = sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent);
-    const recipe = this.checkpoint.unet.told === "by shapes" ? recipes[request.recipe ?? "base"] : undefined;
-    return asked ?? (recipe ? { width: recipe.size, height: recipe.size } : this.defaultSize);
+    return pictureSize(request, this.checkpoint, this.pixelsPerLatent) ?? this.defaultSize;
   }
 
   /**
@@ -159,7 +151,7 @@ export class Model {
     const started = performance.now();
     const encoded = this.#text.elapsed;
     const trajectory = this.plan(request);
-    const draws = drawStart(request, this.#latentShape(request));
+    const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
     const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
       await this.#imageLatent(request.image, draws),
@@ -218,6 +210,7 @@ export class Model {
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
+      encodes: this.#autoencoder.encodes,
       planOf: (request) => this.plan(request),
       conditionOf,
     });
@@ -235,10 +228,26 @@ export class Model {
   /**
    * Latents as a picture, by the VAE: a step's latent, or any latent `[batch, 4, height/8, width/8]`.
    *
+   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with
    * @returns `[batch, 3, height, width]` in 0..1
+   * @throws RangeError when a preview is asked for and the model has none
    */
-  decode(latent: Step | Tensor): Promise<Tensor> {
-    return this.#autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+  decode(latent: Step | Tensor, { by = "vae" }: DecodeOptions = {}): Promise<Tensor> {
+    const autoencoder = by === "preview" ? this.#wantPreview() : this.#autoencoder;
+    return autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+  }
+
+  /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */
+  get preview(): { decode(latent: Tensor): Promise<Tensor> } {
+    const autoencoder = this.#wantPreview();
+    return { decode: (latent) => autoencoder.decode(latent) };
+  }
+
+  #wantPreview(): Autoencoder {
+    if (this.#preview) return this.#preview;
+    throw new RangeError(
+      `Cannot decode a preview: the model was opened without one. Open it with preview, a tiny autoencoder's file.`,
+    );
   }
 
   /**
@@ -319,15 +328,6 @@ export class Model {
 
   /** `[4, height/8, width/8]` */
   #latentShape(request: Request): Shape {
-    const { width, height } = this.sizeOf(request);
-    const unit = this.pixelsPerLatent;
-    for (const [side, pixels] of [["width", width], ["height", height]] as const) {
-      if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {
-        throw new RangeError(
-          `Cannot make a picture ${width}x${height}: the ${side} is ${pixels}, wanted is a multiple of ${unit} pixels.`,
-        );
-      }
-    }
-    return [this.checkpoint.unet.architecture.inChannels, height / unit, width / unit];
+    return latentShape(this.checkpoint.unet.architecture.inChannels, this.sizeOf(request), this.pixelsPerLatent);
   }
 }

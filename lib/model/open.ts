@@ -1,7 +1,7 @@
 /** Opens a checkpoint as it was published. */
 
 import { kindOf } from "../weights/files.ts";
-import { type CheckpointOptions, openCheckpoint } from "../weights/open.ts";
+import { type CheckpointOptions, openAutoencoder, openCheckpoint } from "../weights/open.ts";
 import { openLora } from "../weights/lora.ts";
 import { fuse } from "./fuse.ts";
 import type { LoadedLora, LoraMode } from "./loras.ts";
@@ -20,6 +20,11 @@ export interface OpenOptions extends CheckpointOptions {
    * the price of loading it again.
    */
   readonly memory?: MemoryMode;
+  /**
+   * A small autoencoder of the same latents, as TAESD for SDXL, that `model.decode` takes for previews: a file or folder.
+   * As `vae` it takes the VAE's place.
+   */
+  readonly preview?: string;
   /** LoRAs, each with its strength (default 1): paths, or path and strength. */
   readonly loras?: readonly (string | { readonly path: string; readonly strength?: number })[];
   /**
@@ -43,8 +48,11 @@ export interface OpenOptions extends CheckpointOptions {
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
   const { unet, vae, tokenizer, loras = [], loraMode = "branch", memory = "fast", threads, warn = console.warn } =
     options;
-  const [model, unetPath, vaePath] = await Promise.all([path, unet, vae].map((name) => name && located(name)));
+  const [model, unetPath, vaePath, previewPath] = await Promise.all(
+    [path, unet, vae, options.preview].map((name) => name && located(name)),
+  );
   const checkpoint = await openCheckpoint(model ?? path, { unet: unetPath, vae: vaePath, tokenizer });
+  const preview = previewPath === undefined ? undefined : await openAutoencoder(previewPath, checkpoint.vae);
   const scheduler = await readScheduler(checkpoint, warn);
   const loaded: LoadedLora[] = [];
   for (const lora of loras) {
@@ -63,7 +71,7 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     loras: loras.map((lora) => typeof lora === "string" ? { path: lora, strength: 1 } : { strength: 1, ...lora }),
     loraMode,
   };
-  const rest = { source, runtime, scheduler, memory, loras: loaded, loraMode, warn };
+  const rest = { source, runtime, preview, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
   const fused = await fuse(checkpoint, loaded, runtime);
   return new Model({ ...rest, checkpoint: fused.checkpoint, published: checkpoint, onClose: fused.discard });

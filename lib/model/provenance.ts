@@ -97,7 +97,7 @@ export async function provenanceOf(
   const all = "model" in made ? [made] : made;
   const models: TellingModel[] = [...new Set(all.map(({ model }) => model))];
   return {
-    ...await describeMaker(all[0]?.model.runtime.name),
+    ...describeMaker(all[0]?.model.runtime.name),
     models: await Promise.all(
       models.map((model) => describeModel(model, digest, all.find((one) => one.model === model)?.name)),
     ),

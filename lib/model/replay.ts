@@ -6,7 +6,7 @@ import { advance, branch } from "./advance.ts";
 import { Conditioning, type Sizes } from "./conditioning.ts";
 import type { RunRecord } from "./record.ts";
 import type { Request } from "./request.ts";
-import { drawStart } from "./start.ts";
+import { drawStart, type Encodes } from "./start.ts";
 import { Step } from "./step.ts";
 
 /** How far a replayed latent may be from the recorded one, relative L2: a record of the kit's own is bit-equal. */
@@ -15,12 +15,14 @@ const TOLERANCE = 1e-5;
 export interface ReplayOptions {
   /** Steps to keep. Default all. */
   readonly index?: number;
+  /** What the model's VAE makes of a picture: whether the start drew noise for one. */
+  readonly encodes: Encodes;
   readonly planOf: (request: Request) => Trajectory;
   readonly conditionOf: (request: Request, trajectory: Trajectory) => Promise<Conditioning>;
 }
 
 /** @throws RangeError when the record has no such step, or this kit's sampler would not have made its latents */
-export async function replay(record: RunRecord, { index, planOf, conditionOf }: ReplayOptions): Promise<Step> {
+export async function replay(record: RunRecord, { index, encodes, planOf, conditionOf }: ReplayOptions): Promise<Step> {
   const taken = record.denoised.shape[0];
   const keep = index ?? taken;
   if (!Number.isInteger(keep) || keep < 0 || keep > taken) {
@@ -38,7 +40,7 @@ export async function replay(record: RunRecord, { index, planOf, conditionOf }: 
     index: 0,
     latent: record.latents.at(0),
     noise: record.noise,
-    generators: drawStart(first.request, record.noise.shape.slice(1)).generators,
+    generators: drawStart(first.request, record.noise.shape.slice(1), encodes).generators,
     history: [],
     timing: { unet: 0, step: record.timing.begin },
     memory: { resident: 0, peak: 0 },

@@ -1,9 +1,10 @@
 /** Where a run starts: pure noise, or a picture with noise on it. */
 
-import { timeIds } from "../diffusion/mod.ts";
+import { recipes, timeIds } from "../diffusion/mod.ts";
 import { batchNoise, type Generator, torchGenerator } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
-import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { AutoencoderArchitecture } from "../weights/architecture.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Size, Sizes } from "./conditioning.ts";
 import { type Request, seedsOf } from "./request.ts";
 
@@ -16,16 +17,19 @@ export interface Draws {
   readonly generators: readonly Generator[];
 }
 
+/** What a VAE makes of a picture. From a distribution a latent is drawn; a tiny autoencoder knows none. */
+export type Encodes = "a distribution" | "a latent";
+
 /**
  * Draws what a run begins with, from each picture's own generator.
  *
  * @param shape one picture's latent, `[4, height/8, width/8]`
  * @throws RangeError when noise was given in another shape
  */
-export function drawStart(request: Request, shape: Shape): Draws {
+export function drawStart(request: Request, shape: Shape, encodes: Encodes): Draws {
   const generators = seedsOf(request).map((seed) => torchGenerator(seed, { device: request.rng }));
-  const encodes = request.image !== undefined && !isLatent(request.image, shape);
-  const encoding = encodes ? batchNoise(generators, shape) : undefined;
+  const samples = encodes === "a distribution" && request.image !== undefined && !isLatent(request.image, shape);
+  const encoding = samples ? batchNoise(generators, shape) : undefined;
   const drawn = batchNoise(encoding?.generators ?? generators, shape);
   const noise = request.noise ? wantNoise(request.noise, drawn.noise.shape) : drawn.noise;
   return { encoding: encoding?.noise, noise, generators: drawn.generators };
@@ -52,7 +56,7 @@ export function rowsFor(image: Tensor, batch: number): Tensor {
  */
 export function sizeFor(
   { size, image }: Pick<Request, "size" | "image">,
-  { imageChannels, latentChannels }: VaeArchitecture,
+  { imageChannels, latentChannels }: AutoencoderArchitecture,
   unit: number,
 ): Size | undefined {
   if (image === undefined) return size;
@@ -74,6 +78,22 @@ export function sizeFor(
   return own;
 }
 
+/**
+ * One picture's latent, `[channels, height/unit, width/unit]`.
+ *
+ * @param unit pixels that a latent's cell stands for
+ */
+export function latentShape(channels: number, { width, height }: Size, unit: number): Shape {
+  for (const [side, pixels] of [["width", width], ["height", height]] as const) {
+    if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {
+      throw new RangeError(
+        `Cannot make a picture ${width}x${height}: the ${side} is ${pixels}, wanted is a multiple of ${unit} pixels.`,
+      );
+    }
+  }
+  return [channels, height / unit, width / unit];
+}
+
 /** What the network is told of the picture's sizes. */
 export function sizesFor({ microConditioning, negativeMicroConditioning: negative }: Request, size: Size): Sizes {
   return { prompt: timeIds(size, microConditioning), negative: negative && timeIds(size, negative) };
@@ -85,4 +105,16 @@ function wantNoise(noise: Tensor, shape: Shape): Tensor {
     `Cannot begin from noise ${formatShape(noise.shape)}: this request needs ${formatShape(shape)} ` +
       `(one row a seed; height and width are an eighth of the picture's).`,
   );
+}
+
+/** The size that a request's picture will have: as `sizeFor`; a single file tells none, its recipe does. */
+export function pictureSize(
+  request: Pick<Request, "size" | "image" | "recipe">,
+  { vae, unet }: Pick<Checkpoint, "vae" | "unet">,
+  unit: number,
+): Size | undefined {
+  const asked = sizeFor(request, vae.architecture, unit);
+  if (asked !== undefined || unet.told !== "by shapes") return asked;
+  const { size } = recipes[request.recipe ?? "base"];
+  return { width: size, height: size };
 }

@@ -142,3 +142,13 @@ export class Step {
     return this.#predicted;
   }
 }
+
+/** A finished run. */
+export interface Generated {
+  /** The last step; `step.path` has all of them. */
+  readonly step: Step;
+  /** `[batch, 3, height, width]` in 0..1 */
+  readonly image: Tensor;
+  /** Milliseconds of wall time. */
+  readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
+}

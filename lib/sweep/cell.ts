@@ -121,8 +121,11 @@ export interface Cell extends Labels, Result, CellQuality {
   readonly key: string;
 }
 
-/** A column of the results' frame: as `Cell`'s field of that name. */
-export type Column = keyof Cell;
+/**
+ * A column of the results' frame: as `Cell`'s field of that name. Only width and height are called otherwise: a Polars
+ * frame has properties of these names, and a column hides them.
+ */
+export type Column = Exclude<keyof Cell, "width" | "height"> | "pixelWidth" | "pixelHeight";
 
 /**
  * The columns of `runs.frame()`, in order, with their kinds: text; whole and real numbers; yes or no. One row a cell, in
@@ -141,8 +144,8 @@ export const COLUMNS: Readonly<Record<Column, "text" | "whole" | "real" | "boole
   prompt: "text",
   negative: "text",
   seed: "text",
-  width: "whole",
-  height: "whole",
+  pixelWidth: "whole",
+  pixelHeight: "whole",
   device: "text",
   precision: "text",
   secondsText: "real",

@@ -100,7 +100,7 @@ export function cellContent(
 ): Content {
   const trajectory = model.plan(request);
   const { timesteps, sigmas, initNoiseSigma, landings } = trajectory.schedule;
-  const guides = usesGuidance(trajectory.guidance) && !model.embedsGuidance;
+  const guides = usesGuidance(trajectory.guidance) && model.checkpoint.unet.architecture.timeCondDim === undefined;
   const zeros = request.negative === undefined && model.checkpoint.forceZerosForEmptyPrompt;
   return {
     ...shared,

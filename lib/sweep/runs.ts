@@ -5,7 +5,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Provenance } from "../model/provenance.ts";
 import { openSafetensors, readTensor } from "../weights/safetensors.ts";
 import { readPicture } from "../view/picture.ts";
-import { type Cell, CELL_METRICS, COLUMNS } from "./cell.ts";
+import { type Cell, CELL_METRICS, type Column, COLUMNS } from "./cell.ts";
 import type { Plan } from "./plan.ts";
 import { provenanceOfPlan } from "./provenance.ts";
 import type { Summary } from "./summary.ts";
@@ -44,7 +44,9 @@ export class Runs {
     const metrics: readonly string[] = CELL_METRICS;
     const measured = new Set<string>(this.cells.flatMap((cell) => Object.keys(cell)));
     const columns = columnNames.filter((name) => !metrics.includes(name) || measured.has(name));
-    const data = Object.fromEntries(columns.map((name) => [name, this.cells.map((cell) => cell[name] ?? null)]));
+    const data = Object.fromEntries(
+      columns.map((name) => [name, this.cells.map((cell) => cell[fieldOf(name)] ?? null)]),
+    );
     return pl.DataFrame(data, { schema: Object.fromEntries(columns.map((name) => [name, kinds[COLUMNS[name]]])) });
   }
 
@@ -62,6 +64,10 @@ export class Runs {
   async latent({ latent }: Cell): Promise<Tensor> {
     return await readTensor(await openSafetensors(latent), "latent");
   }
+}
+
+function fieldOf(column: Column): keyof Cell {
+  return column === "pixelWidth" ? "width" : column === "pixelHeight" ? "height" : column;
 }
 
 const columnNames = (Object.keys as <T extends object>(value: T) => (keyof T)[])(COLUMNS);

@@ -124,7 +124,7 @@ export class Table {
   /** All values with all digits, a spread as `…_median`, `…_least`, `…_most`, `…_count`. Units are the columns' own. */
   async frame(): Promise<DataFrame> {
     const { default: polars } = await import("nodejs-polars");
-    const series = this.#forPrograms().map(([name, values]) => polars.Series(name, [...values]));
+    const series = this.#forPrograms().map(([name, values]) => polars.Series(name, ofOneKind(values)));
     return polars.DataFrame(series);
   }
 
@@ -202,6 +202,12 @@ export class Table {
       ]);
     });
   }
+}
+
+/** Polars takes a column's kind from its first value and makes nulls of others: mixed columns become text. */
+function ofOneKind(values: readonly (string | number | boolean | null)[]): (string | number | boolean | null)[] {
+  const kinds = new Set(values.filter((value) => value !== null).map((value) => typeof value));
+  return kinds.size < 2 ? [...values] : values.map((value) => value === null ? null : String(value));
 }
 
 function inWords(value: Value, { digits = 3 }: Column): string {

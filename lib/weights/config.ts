@@ -4,28 +4,28 @@
  */
 
 import * as v from "valibot";
-import type {
-  ClipTextArchitecture,
-  ClipVisionArchitecture,
-  UnetArchitecture,
-  UnetBlock,
-  VaeArchitecture,
-} from "./architecture.ts";
+import type { AutoencoderArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
 import { readText } from "./files.ts";
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(1));
-const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+export const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+export const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const counts = v.pipe(v.array(count), v.minLength(1));
 
 /** Reads a JSON file and checks it. @throws SyntaxError, one sentence with the file and the key. */
 export async function readConfig<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return checked(path, await readJson(path), schema);
+}
+
+async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
   }
+}
+
+function checked<T>(path: string, json: unknown, schema: v.GenericSchema<unknown, T>): T {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -85,7 +85,12 @@ const unetConfig = v.looseObject({
 
 /** Parses `unet/config.json`. @throws SyntaxError naming the key that is wrong or not supported. */
 export async function readUnetConfig(path: string): Promise<UnetArchitecture> {
-  const config = await readConfig(path, unetConfig);
+  return parseUnetConfig(path, await readJson(path));
+}
+
+/** The same for what was read already. */
+export function parseUnetConfig(path: string, json: unknown): UnetArchitecture {
+  const config = checked(path, json, unetConfig);
   const channels = config.block_out_channels;
   const levels = channels.length;
   const lengths: [string, readonly unknown[]][] = [
@@ -174,86 +179,36 @@ export async function readVaeConfig(path: string): Promise<VaeArchitecture> {
   };
 }
 
-const clipTextConfig = v.looseObject({
-  hidden_size: v.optional(count, 512),
-  intermediate_size: v.optional(count, 2048),
-  num_hidden_layers: v.optional(count, 12),
-  num_attention_heads: v.optional(count, 8),
-  hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
-  vocab_size: v.optional(count, 49408),
-  max_position_embeddings: v.optional(count, 77),
-  layer_norm_eps: v.optional(v.number(), 1e-5),
-  projection_dim: v.optional(count, 512),
-  eos_token_id: v.optional(whole, 49407),
+const tinyVaeConfig = v.looseObject({
+  latent_channels: v.optional(count, 4),
+  out_channels: v.optional(count, 3),
+  encoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
+  decoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
+  num_encoder_blocks: v.optional(counts, [1, 3, 3, 3]),
+  num_decoder_blocks: v.optional(counts, [3, 3, 3, 1]),
+  scaling_factor: v.optional(v.number(), 1),
+  shift_factor: v.optional(v.literal(0), 0),
+  upsampling_scaling_factor: v.optional(v.literal(2), 2),
+  upsample_fn: v.optional(v.literal("nearest"), "nearest"),
+  act_fn: v.optional(v.literal("relu"), "relu"),
 });
 
-const clipConfig = v.looseObject({
-  projection_dim: v.optional(count, 512),
-  text_config: v.optional(clipTextConfig, {}),
-  vision_config: v.optional(
-    v.looseObject({
-      hidden_size: v.optional(count, 768),
-      intermediate_size: v.optional(count, 3072),
-      num_hidden_layers: v.optional(count, 12),
-      num_attention_heads: v.optional(count, 12),
-      num_channels: v.optional(count, 3),
-      image_size: v.optional(count, 224),
-      patch_size: v.optional(count, 32),
-      hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
-      layer_norm_eps: v.optional(v.number(), 1e-5),
-    }),
-    {},
-  ),
-});
-
-/** Parses the config.json of a whole `CLIPModel`. @throws SyntaxError naming the key that is wrong or not supported. */
-export async function readClipConfig(
-  path: string,
-): Promise<{ readonly text: ClipTextArchitecture; readonly vision: ClipVisionArchitecture }> {
-  const { projection_dim, text_config, vision_config: vision } = await readConfig(path, clipConfig);
+/** Parses the config.json of either kind of autoencoder. @throws SyntaxError as above */
+export async function readAutoencoderConfig(path: string): Promise<AutoencoderArchitecture> {
+  const { _class_name } = await readConfig(path, v.looseObject({ _class_name: v.optional(v.string()) }));
+  if (_class_name !== "AutoencoderTiny") return await readVaeConfig(path);
+  const config = await readConfig(path, tinyVaeConfig);
+  const widths = [...config.encoder_block_out_channels, ...config.decoder_block_out_channels];
+  const [channels] = widths;
+  if (widths.some((width) => width !== channels)) {
+    throw new SyntaxError(`Cannot use ${path}: its levels are ${widths} wide; a tiny autoencoder's are all the same.`);
+  }
   return {
-    text: textArchitecture(text_config, projection_dim),
-    vision: {
-      hiddenSize: vision.hidden_size,
-      intermediateSize: vision.intermediate_size,
-      layers: vision.num_hidden_layers,
-      heads: vision.num_attention_heads,
-      activation: vision.hidden_act,
-      epsilon: vision.layer_norm_eps,
-      imageChannels: vision.num_channels,
-      imageSize: vision.image_size,
-      patchSize: vision.patch_size,
-      projectionDim: projection_dim,
-    },
-  };
-}
-
-/**
- * Parses a text encoder's config.json.
- *
- * @param projected whether the class is `CLIPTextModelWithProjection`: a plain `CLIPTextModel` names a projection
- *   that it does not have
- * @throws SyntaxError naming the key that is wrong or not supported.
- */
-export async function readClipTextConfig(path: string, projected: boolean): Promise<ClipTextArchitecture> {
-  const config = await readConfig(path, clipTextConfig);
-  return textArchitecture(config, projected ? config.projection_dim : undefined);
-}
-
-function textArchitecture(
-  config: v.InferOutput<typeof clipTextConfig>,
-  projectionDim: number | undefined,
-): ClipTextArchitecture {
-  return {
-    hiddenSize: config.hidden_size,
-    intermediateSize: config.intermediate_size,
-    layers: config.num_hidden_layers,
-    heads: config.num_attention_heads,
-    activation: config.hidden_act,
-    vocabularySize: config.vocab_size,
-    positions: config.max_position_embeddings,
-    epsilon: config.layer_norm_eps,
-    projectionDim,
-    eosTokenId: config.eos_token_id,
+    latentChannels: config.latent_channels,
+    imageChannels: config.out_channels,
+    channels,
+    encoderBlocks: config.num_encoder_blocks,
+    decoderBlocks: config.num_decoder_blocks,
+    scalingFactor: config.scaling_factor,
   };
 }

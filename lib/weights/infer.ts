@@ -6,11 +6,12 @@
  */
 
 import type {
+  AutoencoderArchitecture,
   ClipTextArchitecture,
   ClipVisionArchitecture,
+  TinyVaeArchitecture,
   UnetArchitecture,
   UnetBlock,
-  VaeArchitecture,
 } from "./architecture.ts";
 import { formatShape, type Shape } from "../tensor/tensor.ts";
 import { holds } from "./keys/rules.ts";
@@ -71,7 +72,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     return {
       channels,
       transformers,
-      heads: attends ? headsOf(weights, channels) : 1,
+      heads: attends || channels % HEAD_CHANNELS === 0 ? headsOf(weights, channels) : 1,
       resample: weights.has(`${prefix}.downsamplers.0.conv.weight`) ||
         weights.has(`${prefix}.upsamplers.0.conv.weight`),
     };
@@ -127,7 +128,8 @@ function inferMiddle(weights: Weights): UnetArchitecture["mid"] {
 /** The scaling factor is no tensor either: SDXL's, which its fp16-fixed and fine-tuned autoencoders share. */
 const SDXL_SCALING_FACTOR = 0.13025;
 
-export function inferVae(weights: Weights): VaeArchitecture {
+export function inferVae(weights: Weights): AutoencoderArchitecture {
+  if (weights.refs.some(({ key }) => /^(en|de)coder\.layers\./.test(key))) return inferTinyVae(weights);
   const count = countOf(weights, "decoder.up_blocks");
   const upwards = Array.from(
     { length: count },
@@ -146,6 +148,39 @@ export function inferVae(weights: Weights): VaeArchitecture {
     quantConv: weights.has("quant_conv.weight") || weights.has("quant_conv.bias"),
     scalingFactor: SDXL_SCALING_FACTOR,
   };
+}
+
+function inferTinyVae(weights: Weights): TinyVaeArchitecture {
+  const [channels, latentChannels] = wanted(weights, "decoder.layers.0.weight", 4);
+  const decoder = blocksOf(weights, "decoder");
+  return {
+    latentChannels,
+    imageChannels: wanted(weights, `decoder.layers.${decoder.last}.weight`, 4)[0],
+    channels,
+    encoderBlocks: blocksOf(weights, "encoder").blocks,
+    decoderBlocks: decoder.blocks,
+    scalingFactor: 1,
+  };
+}
+
+/** Blocks between the convolutions of a sequence, and the place of its last convolution. */
+function blocksOf(weights: Weights, side: "encoder" | "decoder"): { blocks: readonly number[]; last: number } {
+  const kinds = new Map<number, "block" | "convolution">();
+  for (const { key } of weights.refs) {
+    const [, half, place, rest = ""] = key.match(/^(encoder|decoder)\.layers\.(\d+)\.(.*)$/) ?? [];
+    if (half === side) kinds.set(Number(place), rest.startsWith("conv.") ? "block" : "convolution");
+  }
+  const places = [...kinds.keys()].sort((a, b) => a - b);
+  const blocks: number[] = [];
+  let count = 0;
+  for (const place of places.slice(1)) {
+    if (kinds.get(place) === "block") count++;
+    else {
+      blocks.push(count);
+      count = 0;
+    }
+  }
+  return { blocks, last: places.at(-1) ?? 0 };
 }
 
 /**

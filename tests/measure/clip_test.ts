@@ -64,7 +64,7 @@ Deno.test("a lone file is told by its shapes as its config would tell it", () =>
       vision_config: VIT_B32.vision,
     };
     await Deno.writeTextFile(join(told, "config.json"), JSON.stringify(config));
-    const { readClipConfig } = await import("fewstep/weights/config.ts");
+    const { readClipConfig } = await import("fewstep/weights/clip_config.ts");
     const { text, vision } = await readClipConfig(join(told, "config.json"));
     const asked = new Asked("clip");
     buildClipText(text, asked, { lowering: cpu });

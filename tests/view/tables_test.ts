@@ -72,6 +72,11 @@ Deno.test("Parquet holds what the table holds", async () => {
   deepEqual(frame.getColumn("fits").toArray(), [true, false]);
 });
 
+Deno.test("a column of words and numbers keeps both, as text", async () => {
+  const frame = await new Table([{ a: "x" }, { a: 3 }, { a: null }], { columns: ["a"] }).frame();
+  deepEqual(frame.getColumn("a").toArray(), ["x", "3", null]);
+});
+
 Deno.test("LaTeX: booktabs' rules, and nothing that LaTeX would obey", () => {
   equal(
     escapeLatex("a_b & 50 % --x ^2 \\y {z}"),
