@@ -2,10 +2,9 @@
 
 import { setImmediate } from "node:timers";
 import {
-  noised,
+  latentMask,
   plan,
   type PlanOptions,
-  samplers,
   type SchedulerConfig,
   type Trajectory,
   usesGuidance,
@@ -25,7 +24,7 @@ import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor } from "./start.ts";
+import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, startLatent } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
@@ -153,12 +152,9 @@ export class Model {
     const trajectory = this.plan(request);
     const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
-    const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
-      await this.#imageLatent(request.image, draws),
-      noise,
-      samplers[trajectory.sampler].space,
-      trajectory.schedule,
-    );
+    const { image, mask } = request;
+    const original = image && await this.#imageLatent(image, draws);
+    const latent = startLatent(request, trajectory, noise, original);
     const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
     signal?.throwIfAborted();
     return new Step({
@@ -168,6 +164,7 @@ export class Model {
       request,
       trajectory,
       conditioning,
+      inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },

@@ -1,6 +1,6 @@
 /** A recorded run, taken again without the network: the record's outputs drive the sampler. */
 
-import type { Trajectory } from "../diffusion/mod.ts";
+import { latentMask, type Trajectory } from "../diffusion/mod.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { advance, branch } from "./advance.ts";
 import { Conditioning, type Sizes } from "./conditioning.ts";
@@ -35,12 +35,15 @@ export async function replay(record: RunRecord, { index, encodes, planOf, condit
     return { request, trajectory, conditioning: await conditionOf(request, trajectory) };
   };
   const first = await under(requestAt(0));
+  const { noise, initLatents: original } = record;
+  const { mask } = first.request;
   let step = new Step({
     ...first,
     index: 0,
     latent: record.latents.at(0),
-    noise: record.noise,
-    generators: drawStart(first.request, record.noise.shape.slice(1), encodes).generators,
+    noise,
+    inpainting: mask && original && { original, mask: latentMask(mask, noise.shape) },
+    generators: drawStart(first.request, noise.shape.slice(1), encodes).generators,
     history: [],
     timing: { unet: 0, step: record.timing.begin },
     memory: { resident: 0, peak: 0 },

@@ -29,6 +29,14 @@ export interface Prediction {
   readonly sigma: number;
 }
 
+/** What inpainting keeps of a picture. */
+export interface Inpainting {
+  /** The picture's clean latent, `[batch, 4, height/8, width/8]`. */
+  readonly original: Tensor;
+  /** 1 where it is drawn anew, 0 where it is kept, same shape. */
+  readonly mask: Tensor;
+}
+
 export interface StepFields {
   readonly index: number;
   readonly latent: Tensor;
@@ -40,6 +48,7 @@ export interface StepFields {
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  readonly inpainting?: Inpainting;
   readonly predicted?: Prediction;
   readonly observed?: Observed;
   readonly previous?: Step;
@@ -56,7 +65,7 @@ export class Step {
   /** The resolved sampler, schedule, prediction type and guidance. */
   readonly trajectory: Trajectory;
   readonly conditioning: Conditioning;
-  /** Random streams, one a picture of the batch, as they stand after this step. */
+  /** Random streams as they stand after this step: one a picture of the batch, or one for all. */
   readonly generators: readonly Generator[];
   /** Earlier outputs that a multistep sampler looks back on, newest last. */
   readonly history: readonly Tensor[];
@@ -64,6 +73,8 @@ export class Step {
   readonly memory: Memory;
   /** What was seen inside the network, where the run was told to look: `model.observe([…])`. Records do not keep it. */
   readonly observed: Observed | undefined;
+  /** Where the request has a mask. */
+  readonly inpainting: Inpainting | undefined;
   /** The step that this one was taken from. */
   readonly previous: Step | undefined;
   readonly #predicted: Prediction | undefined;
@@ -80,6 +91,7 @@ export class Step {
     this.timing = fields.timing;
     this.memory = fields.memory;
     this.observed = fields.observed;
+    this.inpainting = fields.inpainting;
     this.previous = fields.previous;
     this.#predicted = fields.predicted;
   }
