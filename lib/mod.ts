@@ -17,11 +17,14 @@ export { bake, type BakeOptions } from "./model/bake.ts";
 export { diff, type DiffOptions } from "./model/diff.ts";
 export { Model } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
+export { Profile, profile, type ProfileOptions } from "./model/profile.ts";
 export { type Provenance, provenanceOf } from "./model/provenance.ts";
 export { type ReproducedRun, type ReproduceOptions, reproduceRuns } from "./model/reproduce.ts";
 export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
+export type { AttentionMap, FeatureMap, Observed, ObserveOptions } from "./model/observed.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { type Generated, Step, type Timing } from "./model/step.ts";
+export type { ProfileBy, ProfileRow } from "./measure/profile.ts";
 export type { Cell, CellMetric } from "./sweep/cell.ts";
 export { compare, type ComparisonOptions, type ComparisonProgress } from "./sweep/compare.ts";
 export type {

@@ -1,5 +1,6 @@
 /** The blocks of SDXL's U-Net and VAE, named as in diffusers. */
 
+import { observeAttention } from "./attention_maps.ts";
 import type { Scope, Value } from "./builder.ts";
 import { conv2d, gelu, groupNorm, layerNorm, linear, lowRank, silu, toPicture, toTokens } from "./layers.ts";
 import { rows } from "../weights/weights.ts";
@@ -23,7 +24,7 @@ export function resnetBlock(g: Scope, x: Value, { out, groups, epsilon, time }: 
   h = silu(g.at("norm2"), groupNorm(g.at("norm2"), h, groups, epsilon));
   h = conv2d(g.at("conv2"), h, out);
   const shortcut = x.channels === out ? x : conv2d(g.at("conv_shortcut"), x, out, { kernel: 1 });
-  return g.add(shortcut, h);
+  return g.features(g.add(shortcut, h));
 }
 
 export interface AttentionOptions {
@@ -39,6 +40,7 @@ export function attention(g: Scope, x: Value, { heads, context = x, bias = false
   const q = linear(g.at("to_q"), x, x.channels, { bias });
   const k = linear(g.at("to_k"), context, x.channels, { bias });
   const v = linear(g.at("to_v"), context, x.channels, { bias });
+  observeAttention(g, q, k, heads);
   return linear(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none"), x.channels);
 }
 
@@ -96,5 +98,5 @@ export function transformer(
   const h = linearProjection
     ? toPicture(projOut, linear(projOut, tokens, x.channels), x)
     : conv2d(projOut, toPicture(projOut, tokens, x), x.channels, { kernel: 1 });
-  return g.add(x, h);
+  return g.features(g.add(x, h));
 }

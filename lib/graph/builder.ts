@@ -14,6 +14,7 @@ import { parse } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
 import type { LoraModule } from "../weights/lora.ts";
 import { shapeOf, type WeightRef, type WeightSource } from "../weights/weights.ts";
+import type { Observable, Observe } from "./observable.ts";
 import type { NodeProto, TensorProto } from "./onnx/onnx_pb.ts";
 import {
   type Attributes,
@@ -43,6 +44,8 @@ export interface Network {
   readonly root: string;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Layers that `observe` may name. */
+  readonly observable: readonly Observable[];
 }
 
 /** How a provider wants the layers written: what a layer becomes in its operators. */
@@ -74,16 +77,20 @@ export interface GraphOptions {
   readonly lowering: Lowering;
   /** Default none, which leaves the graph as it is without. */
   readonly adapters?: readonly Adapter[];
+  /** Layers whose values become outputs, each under `observed/` and its name. Default none: the graph is as without. */
+  readonly observe?: Observe;
 }
 
 /** What every network's builder takes beside architecture and weights. */
-export type BuildOptions = Pick<GraphOptions, "lowering" | "adapters">;
+export type BuildOptions = Pick<GraphOptions, "lowering" | "adapters" | "observe">;
 
 export class Graph {
   readonly name: string;
   readonly weights: WeightSource;
   readonly lowering: Lowering;
   readonly adapters: readonly Adapter[];
+  readonly #observe: Observe | undefined;
+  readonly #observable: Observable[] = [];
   readonly #nodes: NodeProto[] = [];
   readonly #initializers = new Map<string, TensorProto>();
   readonly #inputs: Port[] = [];
@@ -92,7 +99,8 @@ export class Graph {
   readonly #names = new Set<string>();
   #root: string | undefined;
 
-  constructor({ name, weights, lowering, adapters = [] }: GraphOptions) {
+  constructor({ name, weights, lowering, adapters = [], observe }: GraphOptions) {
+    this.#observe = observe;
     this.name = name;
     this.weights = weights;
     this.lowering = lowering;
@@ -115,6 +123,17 @@ export class Graph {
   output(name: string, value: Value, shape: Port["shape"]): void {
     this.#nodes.push(node({ name, opType: "Identity", inputs: [value.name], outputs: [name] }));
     this.#outputs.push({ name, dtype: "float32", shape });
+  }
+
+  /**
+   * Notes that a layer can be looked at, and where that is asked for makes its value an output.
+   *
+   * @param make called only where it is asked for: what it adds to the graph is not there otherwise
+   */
+  observe(observable: Observable, shape: Port["shape"], make: (heads: Observe["heads"]) => Value): void {
+    this.#observable.push(observable);
+    const { layer } = observable;
+    if (this.#observe?.layers.includes(layer)) this.output(`observed/${layer}`, make(this.#observe.heads), shape);
   }
 
   /** Adds a node with one output and returns the output's name, which is the node's own. */
@@ -161,7 +180,7 @@ export class Graph {
     const [inputs, outputs] = [this.#inputs, this.#outputs];
     const initializers = [...this.#initializers.values()];
     const bytes = modelBytes({ name: this.name, nodes: this.#nodes, initializers, inputs, outputs });
-    return { name: this.name, bytes, root: this.#root ?? "", inputs, outputs };
+    return { name: this.name, bytes, root: this.#root ?? "", inputs, outputs, observable: this.#observable };
   }
 }
 
@@ -214,6 +233,13 @@ export class Scope {
   /** A value of any number type, converted. */
   cast(x: Value, to: "float32" | "int64"): Value {
     return this.op("Cast", [x], x.channels, { to: CAST[to] });
+  }
+
+  /** This scope's output, a picture, can be looked at as a feature map. */
+  features(x: Value): Value {
+    const shape = ["batch", x.channels, `${this.path} height`, `${this.path} width`];
+    this.graph.observe({ layer: this.path, kind: "features" }, shape, () => x);
+    return x;
   }
 
   /** One ONNX operator with one output. */

@@ -22,7 +22,7 @@ import { gelu, layerNorm, linear, quickGelu } from "./layers.ts";
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
 export function buildClipText(clip: ClipTextArchitecture, weights: WeightSource, options: BuildOptions): Network {
-  const graph = new Graph({ name: weights.part, weights, ...options });
+  const graph = new Graph({ ...options, name: weights.part, weights });
   const { hiddenSize, layers, positions, projectionDim } = clip;
   // transformers 5 writes an unprojected encoder without the prefix; published files have it.
   const prefix = weights.has("text_model.embeddings.token_embedding.weight") ? "text_model" : "";

@@ -4,7 +4,7 @@
  * Source: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and ExternalData.html.
  */
 
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { relative, sep } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
 import type { DType, WeightRef } from "../weights/weights.ts";
@@ -139,6 +139,30 @@ export function modelBytes({ name, nodes, initializers, inputs, outputs }: Graph
     },
   });
   return toBinary(ModelProtoSchema, model);
+}
+
+/** What a profile wants to know of a network. */
+export interface Layers {
+  /** Bytes of weights in their files, by the layer whose key they have. */
+  readonly weights: ReadonlyMap<string, number>;
+  /** The layers that the network's outputs come from: runtimes let them take the output's name. */
+  readonly outputs: ReadonlyMap<string, string>;
+}
+
+export function layersOf(bytes: Uint8Array): Layers {
+  const { graph } = fromBinary(ModelProtoSchema, bytes);
+  const weights = new Map<string, number>();
+  for (const { name, externalData } of graph?.initializer ?? []) {
+    const length = externalData.find(({ key }) => key === "length")?.value;
+    if (length === undefined) continue;
+    const layer = name.replace(/\.(weight|bias)[^.]*$/, "");
+    weights.set(layer, (weights.get(layer) ?? 0) + Number(length));
+  }
+  const outputs = new Map<string, string>();
+  for (const { name, opType, input: [source] } of graph?.node ?? []) {
+    if (opType === "Identity") outputs.set(name, source.slice(0, source.indexOf("/")));
+  }
+  return { weights, outputs };
 }
 
 function attribute(name: string, value: Attributes[string]) {

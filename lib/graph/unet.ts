@@ -41,7 +41,7 @@ interface Conditioning {
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
 export function buildUnet(unet: UnetArchitecture, weights: WeightSource, options: BuildOptions): Network {
-  const graph = new Graph({ name: "unet", weights, ...options });
+  const graph = new Graph({ ...options, name: "unet", weights });
   const g = graph.at();
   const latent = ["batch", unet.inChannels, "height", "width"];
   const pooledDim = unet.additionInputDim - TIME_IDS * unet.additionTimeEmbedDim;
@@ -59,7 +59,7 @@ export function buildUnet(unet: UnetArchitecture, weights: WeightSource, options
   const time = timeEmbedding(g, unet, timestep, textEmbeds, timeIds);
   const conditioning = { unet, time, context };
 
-  let x = conv2d(g.at("conv_in"), sample, unet.down[0].channels);
+  let x = g.at("conv_in").features(conv2d(g.at("conv_in"), sample, unet.down[0].channels));
   const skips = [x];
   unet.down.forEach((block, i) => {
     x = downBlock(g.at("down_blocks").at(i), x, block, conditioning, skips);
@@ -126,10 +126,11 @@ function downBlock(g: Scope, x: Value, block: UnetBlock, conditioning: Condition
     skips.push(x);
   });
   if (block.resample) {
-    x = conv2d(g.at("downsamplers").at(0).at("conv"), x, block.channels, { stride: 2 });
+    const downsampler = g.at("downsamplers").at(0);
+    x = downsampler.features(conv2d(downsampler.at("conv"), x, block.channels, { stride: 2 }));
     skips.push(x);
   }
-  return x;
+  return g.features(x);
 }
 
 /** diffusers' `UNetMidBlock2DCrossAttn`: resnets with transformers between; without any, `UNetMidBlock2D`. */
@@ -141,7 +142,7 @@ function midBlock(g: Scope, x: Value, conditioning: Conditioning): Value {
     x = attend(g.at("attentions").at(i), x, depth, mid.heads, conditioning);
     x = resnet(g.at("resnets").at(i + 1), x, x.channels, conditioning);
   });
-  return x;
+  return g.features(x);
 }
 
 /** diffusers' `UpBlock2D` and `CrossAttnUpBlock2D`. Takes the skips back, newest first. */
@@ -152,9 +153,10 @@ function upBlock(g: Scope, x: Value, block: UnetBlock, conditioning: Conditionin
     x = resnet(g.at("resnets").at(i), g.at("resnets").at(i).concat([x, skip], 1), block.channels, conditioning);
     x = attend(g.at("attentions").at(i), x, depth, block.heads, conditioning);
   });
-  if (!block.resample) return x;
+  if (!block.resample) return g.features(x);
   const upsampler = g.at("upsamplers").at(0);
-  return conv2d(upsampler.at("conv"), nearest(upsampler, x, skips.at(-1)), block.channels);
+  const enlarged = nearest(upsampler, x, skips.at(-1));
+  return g.features(upsampler.features(conv2d(upsampler.at("conv"), enlarged, block.channels)));
 }
 
 function resnet(g: Scope, x: Value, out: number, { unet, time }: Conditioning): Value {

@@ -25,7 +25,7 @@ const EPSILON = 1e-6;
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
 export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, options: BuildOptions): Network {
-  const graph = new Graph({ name: "vae decoder", weights, ...options });
+  const graph = new Graph({ ...options, name: "vae decoder", weights });
   const g = graph.at();
   const { latentChannels, imageChannels, groups } = vae;
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
@@ -59,7 +59,7 @@ export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, opt
  * @throws RangeError when a tensor is missing or has another shape than the architecture implies.
  */
 export function buildVaeEncoder(vae: VaeArchitecture, weights: WeightSource, options: BuildOptions): Network {
-  const graph = new Graph({ name: "vae encoder", weights, ...options });
+  const graph = new Graph({ ...options, name: "vae encoder", weights });
   const g = graph.at();
   const { latentChannels, imageChannels, blockOutChannels: channels, groups } = vae;
   const sample = graph.input("sample", "float32", ["batch", imageChannels, "height", "width"], imageChannels);

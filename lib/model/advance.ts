@@ -7,12 +7,14 @@ import { denoised, inpainted, inSpace, samplers, type SamplerState } from "../di
 import type { Memory } from "../measure/memory.ts";
 import { batchNoise } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Observed } from "./observed.ts";
 import { Step, type StepFields, type Timing } from "./step.ts";
 
-/** What a step took. */
+/** What a step took, and what was seen in it. */
 export interface Cost {
   readonly timing: Timing;
   readonly memory: Memory;
+  readonly observed?: Observed;
 }
 
 /** Where a step stands, as samplers want it. */
@@ -25,7 +27,7 @@ export function samplerState({ latent, index, trajectory, history }: Step): Samp
  *
  * @param step where the run stands; unchanged
  * @param output the network's output after guidance, `[batch, 4, height/8, width/8]`
- * @param measure called when the sampler is done: what the step took
+ * @param measure called when the sampler is done: what the step took and showed
  * @throws RangeError when nothing is left to denoise
  */
 export function advance(step: Step, output: Tensor, measure: () => Cost): Step {

@@ -1,13 +1,16 @@
 /** One run of the U-Net, as guidance wants it. */
 
 import { guidanceAt, guidanceEmbedding, guided, samplers, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
-import type { Lowering } from "../graph/builder.ts";
+import type { Lowering, Network } from "../graph/builder.ts";
+import type { Observable, Observe } from "../graph/observable.ts";
 import { buildUnet } from "../graph/unet.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import type { Word } from "../text/tokenizer.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
 import { wantFinite } from "./finite.ts";
 import type { Loras } from "./loras.ts";
+import { type Observed, readObserved } from "./observed.ts";
 import type { Stages } from "./stage.ts";
 import type { Step } from "./step.ts";
 
@@ -16,6 +19,8 @@ export interface DenoiserOptions {
   readonly stages: Stages;
   readonly lowering: Lowering;
   readonly loras: Loras;
+  /** The words of a prompt, which attention to it is told by. */
+  readonly words: (prompt: string) => Promise<readonly Word[]>;
 }
 
 export interface Predicted {
@@ -23,10 +28,13 @@ export interface Predicted {
   readonly output: Tensor;
   /** Milliseconds of the network alone. */
   readonly unet: number;
+  /** What was asked for by `observe`. */
+  readonly observed: Observed | undefined;
 }
 
 export class Denoiser {
   readonly #options: DenoiserOptions;
+  #observable: readonly Observable[] | undefined;
 
   constructor(options: DenoiserOptions) {
     this.#options = options;
@@ -37,9 +45,14 @@ export class Denoiser {
     return this.#options.unet.architecture.timeCondDim !== undefined;
   }
 
+  /** Layers that can be observed. */
+  get observable(): readonly Observable[] {
+    return this.#observable ??= this.#build().observable;
+  }
+
   /** @throws RangeError when the network gives NaN or infinity */
-  async predict({ conditioning, trajectory, latent, index, request }: Step): Promise<Predicted> {
-    const { unet: { architecture, weights }, stages, lowering, loras } = this.#options;
+  async predict({ conditioning, trajectory, latent, index, request }: Step, observe?: Observe): Promise<Predicted> {
+    const { stages, loras } = this.#options;
     const { timesteps, sigmas } = trajectory.schedule;
     const input = samplers[trajectory.sampler].scaleInput(latent, sigmas[index]);
     const scale = guidanceAt(trajectory, index);
@@ -56,21 +69,27 @@ export class Denoiser {
       ...this.#embeddedGuidance(trajectory, rows),
       ...loras.feeds("unet", loras.strengths(request.loraStrengths)),
     };
-    const build = () => buildUnet(architecture, weights, { lowering, adapters: loras.adapters("unet") });
     let unet = 0;
-    const outputs = await stages.use("unet", build, async (session) => {
+    const outputs = await stages.use("unet", () => this.#build(observe), async (session) => {
       const started = performance.now();
       const results = await session.run(feeds);
       unet = performance.now() - started;
       return results;
-    });
+    }, observe && [observe.heads, ...observe.layers].join(" "));
     const raw = outputs.get("out_sample");
     if (raw === undefined) throw new Error("Cannot take the step: the U-Net's graph gave no out_sample.");
     wantFinite(raw, `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`);
-    if (!guides) return { output: raw, unet };
+    const words = observe ? await this.#options.words(request.prompt) : [];
+    const observed = observe && readObserved(outputs, observe, { latent: latent.shape, guided: guides, words });
+    if (!guides) return { output: raw, unet, observed };
     const half = rows / 2;
     const [unconditional, conditional] = [raw.slice(0, half), raw.slice(half, rows)];
-    return { output: guided(unconditional, conditional, scale, trajectory.guidanceRescale), unet };
+    return { output: guided(unconditional, conditional, scale, trajectory.guidanceRescale), unet, observed };
+  }
+
+  #build(observe?: Observe): Network {
+    const { unet: { architecture, weights }, lowering, loras } = this.#options;
+    return buildUnet(architecture, weights, { lowering, adapters: loras.adapters("unet"), observe });
   }
 
   #embeddedGuidance({ embeddedGuidance, guidance }: Trajectory, rows: number): { readonly timestep_cond?: Tensor } {

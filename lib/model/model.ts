@@ -9,6 +9,7 @@ import {
   type Trajectory,
   usesGuidance,
 } from "../diffusion/mod.ts";
+import type { Observable, Observe } from "../graph/observable.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { AutoencoderArchitecture } from "../weights/architecture.ts";
@@ -18,6 +19,7 @@ import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
 import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
+import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
@@ -60,6 +62,7 @@ export class Model {
   /** The checkpoint as it was published: before LoRAs were fused into it. */
   readonly published: Checkpoint;
   readonly runtime: Runtime;
+  readonly #options: ModelOptions;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
@@ -70,10 +73,10 @@ export class Model {
   readonly #denoiser: Denoiser;
 
   /** Use `open`. */
-  constructor(
-    { checkpoint, source, published = checkpoint, preview, runtime, scheduler, memory, loras, loraMode, warn, onClose }:
-      ModelOptions,
-  ) {
+  constructor(options: ModelOptions) {
+    const { checkpoint, source, published = checkpoint, preview, runtime, scheduler, memory, loras, loraMode, warn } =
+      options;
+    this.#options = options;
     this.checkpoint = checkpoint;
     this.source = source;
     this.published = published;
@@ -83,10 +86,11 @@ export class Model {
     this.#autoencoder = new Autoencoder("vae", checkpoint.vae, this.#stages, runtime);
     this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
-    this.#onClose = onClose;
+    this.#onClose = options.onClose;
     const { lowering } = runtime;
-    this.#denoiser = new Denoiser({ unet: checkpoint.unet, stages: this.#stages, lowering, loras: this.#loras });
-    this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
+    const parts = { stages: this.#stages, lowering, loras: this.#loras };
+    this.#text = new TextEncoders({ ...parts, checkpoint, warn });
+    this.#denoiser = new Denoiser({ ...parts, unet: checkpoint.unet, words: (prompt) => this.#text.words(prompt) });
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
@@ -108,6 +112,21 @@ export class Model {
   get defaultSize(): Size {
     const side = this.checkpoint.unet.architecture.sampleSize * this.pixelsPerLatent;
     return { width: side, height: side };
+  }
+
+  /** Layers of the U-Net that can be observed, in its order, as diffusers names them. */
+  get observable(): readonly Observable[] {
+    return this.#denoiser.observable;
+  }
+
+  /**
+   * What runs are to look at: `model.steps(request, { observe: model.observe(["*.attn2"]) })`. The U-Net is then loaded
+   * with extra outputs, in the place of the one without.
+   *
+   * @param layers of `observable`, or patterns; `*` stands for any letters. @throws RangeError where one fits no layer
+   */
+  observe(layers: readonly string[], { heads = "mean" }: ObserveOptions = {}): Observe {
+    return { layers: resolveLayers(layers, this.observable), heads };
   }
 
   /** What a request resolves to: sampler, schedule, prediction type, guidance. Nothing is run. @throws as `begin` */
@@ -160,16 +179,17 @@ export class Model {
    * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
-    const { signal, ...changes } = overrides;
+    const { signal, observe, ...changes } = overrides;
     if (signal) await turn();
     signal?.throwIfAborted();
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet } = await this.#denoiser.predict(from);
+    const { output, unet, observed } = await this.#denoiser.predict(from, observe);
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
       memory: readMemory(),
+      observed,
     }));
   }
 
@@ -247,19 +267,25 @@ export class Model {
   /** From request to picture in one call. */
   async generate(
     request: Request,
-    { signal, onStep }: RunOptions & { readonly onStep?: (step: Step) => void } = {},
+    { signal, observe, onStep }: RunOptions & { readonly onStep?: (step: Step) => void } = {},
   ): Promise<Generated> {
     const t0 = performance.now();
     let step = await this.begin(request, { signal });
     const t1 = performance.now();
     while (!step.done) {
-      step = await this.next(step, { signal });
+      step = await this.next(step, { signal, observe });
       onStep?.(step);
     }
     signal?.throwIfAborted();
     const t2 = performance.now();
     const image = await this.decode(step);
     return { step, image, timing: { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 } };
+  }
+
+  /** The same model on another runtime, one part in memory at a time. This one's parts are released first. */
+  async on(runtime: Runtime): Promise<Model> {
+    await this.#stages.rest();
+    return new Model({ ...this.#options, runtime, memory: "lean", onClose: undefined });
   }
 
   /** Gives all memory back. The model cannot be used afterwards. */

@@ -1,6 +1,7 @@
 /** What is asked of a model: everything that, with the weights, decides the picture. */
 
 import type { MicroConditioning, PlanOptions } from "../diffusion/mod.ts";
+import type { Observe } from "../graph/observable.ts";
 import type { NoiseHabit } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -51,6 +52,8 @@ export interface Request extends PlanOptions {
 export interface RunOptions {
   /** Ends the run between two denoising steps; the steps so far stay good. */
   readonly signal?: AbortSignal;
+  /** What to look at inside the network: `model.observe([…])`. Each step then has it as `observed`. */
+  readonly observe?: Observe;
 }
 
 /** What of a request may change from one step to the next. The schedule may not: the latent stands on it. */

@@ -15,6 +15,7 @@ export class Stages {
   readonly #runtime: Runtime;
   readonly #mode: MemoryMode;
   readonly #loaded = new Map<string, Promise<Session>>();
+  readonly #variants = new Map<string, string>();
   /** Calls wait for each other: two parts loading at once would hold what "lean" promises not to. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -24,12 +25,18 @@ export class Stages {
     this.#mode = mode;
   }
 
-  /** Runs `f` on the part's session, loading it first where it is not there. */
-  use<T>(part: string, build: () => Network, f: (session: Session) => Promise<T>): Promise<T> {
+  /**
+   * Runs `f` on the part's session, loading it first where it is not there.
+   *
+   * @param variant which of the part's graphs; one of them is loaded at a time, as each holds the part's weights
+   */
+  use<T>(part: string, build: () => Network, f: (session: Session) => Promise<T>, variant = ""): Promise<T> {
     const result = this.#turn.then(async () => {
       if (this.#closed) throw new Error(`Cannot run the ${part}: the model was closed.`);
       if (this.#mode === "lean") await this.#releaseAllBut(part);
       try {
+        if (this.#variants.get(part) !== variant) await this.#release(part);
+        this.#variants.set(part, variant);
         return await f(await this.#load(part, build));
       } finally {
         if (part.startsWith("text_encoder")) await this.#release(part);
@@ -39,12 +46,17 @@ export class Stages {
     return result;
   }
 
-  /** Releases everything, after what is running now. Later calls are refused. */
-  close(): Promise<void> {
-    this.#closed = true;
+  /** Gives all memory back, after what is running now. What is needed again is loaded again. */
+  rest(): Promise<void> {
     const done = this.#turn.then(() => this.#releaseAllBut(undefined));
     this.#turn = done;
     return done;
+  }
+
+  /** Releases everything, after what is running now. Later calls are refused. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.rest();
   }
 
   #load(part: string, build: () => Network): Promise<Session> {

@@ -5,6 +5,7 @@ import type { Memory } from "../measure/memory.ts";
 import type { Generator } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Conditioning } from "./conditioning.ts";
+import type { Observed } from "./observed.ts";
 import type { Request } from "./request.ts";
 
 /** Milliseconds of wall time. */
@@ -49,6 +50,7 @@ export interface StepFields {
   readonly memory: Memory;
   readonly inpainting?: Inpainting;
   readonly predicted?: Prediction;
+  readonly observed?: Observed;
   readonly previous?: Step;
 }
 
@@ -69,6 +71,8 @@ export class Step {
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  /** What was seen inside the network, where the run was told to look: `model.observe([…])`. Records do not keep it. */
+  readonly observed: Observed | undefined;
   /** Where the request has a mask. */
   readonly inpainting: Inpainting | undefined;
   /** The step that this one was taken from. */
@@ -86,6 +90,7 @@ export class Step {
     this.history = fields.history;
     this.timing = fields.timing;
     this.memory = fields.memory;
+    this.observed = fields.observed;
     this.inpainting = fields.inpainting;
     this.previous = fields.previous;
     this.#predicted = fields.predicted;
@@ -95,7 +100,7 @@ export class Step {
   with(
     changes:
       & Pick<StepFields, "request" | "trajectory" | "conditioning">
-      & Partial<Pick<StepFields, "latent" | "history">>,
+      & Partial<Pick<StepFields, "latent" | "history" | "generators">>,
   ): Step {
     return new Step({ ...this, predicted: this.#predicted, ...changes });
   }

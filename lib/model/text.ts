@@ -3,7 +3,7 @@
 import { buildClipText } from "../graph/clip.ts";
 import type { Lowering } from "../graph/builder.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
-import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokenizer.ts";
+import { openTokenizers, poolingPosition, type Tokenizer, type Word } from "../text/tokenizer.ts";
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
@@ -65,6 +65,17 @@ export class TextEncoders {
     return found;
   }
 
+  /** The words of a text and where their tokens stand, as both encoders get them. */
+  async words(text: string): Promise<readonly Word[]> {
+    const [first] = await this.#opened();
+    return first.words(text);
+  }
+
+  #opened(): Promise<readonly Tokenizer[]> {
+    const { tokenizer, tokenizer2 } = this.#options.checkpoint;
+    return this.#tokenizers ??= openTokenizers([tokenizer, tokenizer2]);
+  }
+
   #recall(key: string): TextEmbedding {
     const embedding = this.#known.get(key);
     if (embedding === undefined) throw new Error(`Cannot find the embedding of "${key}".`);
@@ -74,9 +85,8 @@ export class TextEncoders {
   }
 
   async #run(texts: readonly string[], strengths: readonly number[]): Promise<TextEmbedding[]> {
-    const { textEncoder, textEncoder2, tokenizer, tokenizer2 } = this.#options.checkpoint;
-    this.#tokenizers ??= openTokenizers([tokenizer, tokenizer2]);
-    const [first, second] = await this.#tokenizers;
+    const { textEncoder, textEncoder2 } = this.#options.checkpoint;
+    const [first, second] = await this.#opened();
     const hidden = await this.#encodeBy("text_encoder", textEncoder, first, texts, strengths);
     const projected = await this.#encodeBy("text_encoder_2", textEncoder2, second, texts, strengths);
     return texts.map((_, i) => ({

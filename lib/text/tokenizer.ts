@@ -19,6 +19,14 @@ export interface Tokens {
   readonly truncated: string;
 }
 
+/** A word of a prompt and the tokens that it became. */
+export interface Word {
+  /** As the tokenizer spells it: lower case. */
+  readonly text: string;
+  /** Where its tokens stand in the 77, BOS being 0; consecutive. */
+  readonly positions: readonly number[];
+}
+
 export interface Tokenizer {
   /** Tokens of every prompt, BOS and EOS included: 77 for CLIP, whose position table ends there. */
   readonly length: number;
@@ -28,6 +36,8 @@ export interface Tokenizer {
   readonly pad: number;
   /** A text of any length, empty too. */
   encode(text: string): Tokens;
+  /** The words of a text that has room, in order, BOS, EOS and padding left out. */
+  words(text: string): readonly Word[];
 }
 
 /**
@@ -85,6 +95,7 @@ function clipTokenizer(vocabulary: Vocabulary): Tokenizer {
       ids.set([bos, ...kept, eos]);
       return { ids, truncated: spell(words.slice(room), vocabulary) };
     },
+    words: (text) => wordsOf(idsOf(text).slice(0, length - 2), vocabulary),
   };
 }
 
@@ -133,7 +144,23 @@ function spellBytes(word: string): string {
   return Array.from(utf8.encode(word), (byte) => BYTES[byte]).join("");
 }
 
-/** The text of some ids, for a warning: `</w>` ends a word. */
+/** Tokens joined to words: `</w>` ends one, and a special token stands for itself. */
+function wordsOf(ids: readonly number[], vocabulary: Vocabulary): Word[] {
+  const specials = new Map(vocabulary.specials.map(({ id, content }) => [id, content]));
+  const endings = new Set(Object.entries(vocabulary.vocab).flatMap(([token, id]) => token.endsWith("</w>") ? id : []));
+  const words: Word[] = [];
+  let from = 0;
+  ids.forEach((id, index) => {
+    if (!endings.has(id) && !specials.has(id) && index < ids.length - 1) return;
+    const pieces = ids.slice(from, index + 1);
+    const text = specials.get(id) ?? spell(pieces, vocabulary);
+    words.push({ text, positions: pieces.map((_, piece) => 1 + from + piece) });
+    from = index + 1;
+  });
+  return words;
+}
+
+/** The text of some ids: `</w>` ends a word. */
 function spell(ids: readonly number[], { vocab }: Vocabulary): string {
   if (ids.length === 0) return "";
   const tokens = new Map(Object.entries(vocab).map(([token, id]) => [id, token]));

@@ -2,6 +2,7 @@
 
 import "./inspect.ts";
 
+export * from "./inside.ts";
 export type { ArrangeOptions, Compared, ComparedCell, Label } from "./arrange.ts";
 export { readProvenance } from "./carry.ts";
 export { type BarsOptions, costBars } from "./bars.ts";

@@ -38,7 +38,11 @@ function raster(values: Float32Array, offset: number, width: number, height: num
   const square = Math.max(1, Math.round(Math.max(width, height) / 16));
   let notFinite = 0;
   for (let pixel = 0; pixel < size; pixel++) {
-    const [red, green, blue] = [0, 1, 2].map((channel) => values[offset + channel * size + pixel]);
+    const [red, green, blue] = [
+      values[offset + pixel],
+      values[offset + size + pixel],
+      values[offset + 2 * size + pixel],
+    ];
     if (!Number.isFinite(red + green + blue)) {
       const even = (Math.floor((pixel % width) / square) + Math.floor(Math.floor(pixel / width) / square)) % 2 === 0;
       data.set(even ? magenta : dark, pixel * 3);

@@ -59,6 +59,7 @@ const captionLines = 4;
 const cropGap = 4;
 const frameWidth = 1.5;
 const rampSize = { width: 160, height: 10 };
+const rampGap = 6;
 
 /** Places everything. Nothing overlaps and nothing is cut: words that do not fit end in "…". */
 export function layOut(sheet: Sheet): Drawing {
@@ -68,7 +69,9 @@ export function layOut(sheet: Sheet): Drawing {
   const cellWidth = Math.max(1, ...places.map(({ width }) => width));
   const left = margin + (sheet.rowTitles ? rowTitleWidth + gutter : 0);
   const columnAt = (column: number) => left + column * (cellWidth + gutter);
-  const width = Math.max(columnAt(columns) - gutter + margin, leastWidth);
+  const { least = "", most = "" } = sheet.ramp ?? {};
+  const rampWidth = regular.width(least, size.note) + rampSize.width + regular.width(most, size.note) + 2 * rampGap;
+  const width = Math.max(columnAt(columns) - gutter + margin, leastWidth, sheet.ramp ? 2 * margin + rampWidth : 0);
 
   const pictures: PlacedPicture[] = [];
   const shapes: PlacedShape[] = [];
@@ -150,9 +153,9 @@ export function layOut(sheet: Sheet): Drawing {
 
   if (sheet.ramp !== undefined) {
     const { raster, least, most } = sheet.ramp;
-    const after = margin + regular.width(least, size.note) + 6;
+    const after = margin + regular.width(least, size.note) + rampGap;
     pictures.push({ raster, x: after, y: y + 2, ...rampSize, scaling: "smooth" });
-    for (const [text, x] of [[least, margin], [most, after + rampSize.width + 6]] as const) {
+    for (const [text, x] of [[least, margin], [most, after + rampSize.width + rampGap]] as const) {
       texts.push({ text, x, y: y + size.note, size: size.note, color: soft });
     }
     y += size.note * line + 2;

@@ -8,6 +8,7 @@ import { inspectionHtml, inspectionText } from "./inspection.ts";
 import { isLatent, isPicture, type LookOptions } from "./items.ts";
 import { type Bundle, display, inNotebook } from "./notebook.ts";
 import { loadSharp } from "./picture.ts";
+import { Slider } from "./slider.ts";
 import { stepFigure, stepLine } from "./step.ts";
 import { strip } from "./strip.ts";
 import { isTable, tableHtml, tableText } from "./table.ts";
@@ -22,7 +23,7 @@ const pictureLimit = 1_000_000;
  * Shows a value and waits until it is on the screen:
  * - a `Step`: x_t and x0 as pictures, its place on the schedule, milliseconds and memory;
  * - a picture `[batch, 3, H, W]` in 0..1, or a latent `[batch, 4, h, w]`;
- * - a `Figure`, as `strip` and `grid` make it;
+ * - a `Figure`, as `strip` and `grid` make it; a `Slider`, and under it all of its frames for where no script runs;
  * - what `inspect` found, as tables; a `Table`, as `costTable` makes it;
  * - a list of flat objects, as a table; any other value, as `console.log` prints it.
  *
@@ -33,6 +34,10 @@ export async function show(value: unknown, options: LookOptions = {}): Promise<v
   if (!inNotebook) return console.log(await inWords(value));
   const figure = asFigure(value, options);
   if (figure !== undefined) return await showFigure(figure);
+  if (value instanceof Slider) {
+    await display({ "text/html": await value.html(), "text/plain": await value.sheet.alt() });
+    return await showFigure(value.sheet);
+  }
   if (isTable(value)) return await display({ "text/html": tableHtml(value), "text/plain": tableText(value) });
   if (value instanceof Table) return await display({ "text/html": value.html(), "text/plain": value.text() });
   if (isInspection(value)) {
@@ -91,6 +96,7 @@ async function inWords(value: unknown): Promise<string> {
     const { width, height, alt } = await value.drawing();
     return `${alt} (a figure of ${width}×${height}; write it with .save("figure.png"))`;
   }
+  if (value instanceof Slider) return `${await value.sheet.alt()} (write it with .save("slider.html"))`;
   if (value instanceof Tensor) {
     if (isPicture(value)) {
       return `picture ${formatShape(value.shape)} (write it with savePicture(picture, "picture.png"))`;

@@ -1,8 +1,11 @@
 /** ONNX Runtime's home: the only file that imports onnxruntime-node. */
 
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import type { Network } from "../../graph/builder.ts";
+import { layersOf } from "../../graph/proto.ts";
 import { cpu } from "../../graph/lowering.ts";
+import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Feeds, Runtime, Session } from "./session.ts";
 
@@ -56,21 +59,57 @@ export function onnxRuntimeCpu({ threads }: OnnxRuntimeOptions = {}): Runtime {
   return {
     name: `ONNX Runtime ${ort.env.versions.node ?? ""}, CPU`,
     lowering: cpu,
-    async load(network: Network): Promise<Session> {
-      const session: SessionConfig = { model_external_initializers_file_folder_path: network.root };
-      try {
-        return new OnnxRuntimeSession(
-          network.name,
-          await ort.InferenceSession.create(network.bytes, {
-            executionProviders: ["cpu"],
-            ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-            logSeverityLevel: 3, // errors only: warnings of graph optimisers mean nothing to a user
-            extra: { session },
-          }),
-        );
-      } catch (error) {
-        throw new Error(`Cannot load the ${network.name}: ${error instanceof Error ? error.message : error}`);
-      }
+    load: async (network) => new OnnxRuntimeSession(network.name, await create(network, threads)),
+    profiled: (rounds, report) => ({
+      ...onnxRuntimeCpu({ threads }),
+      load: (network) => loadProfiled(network, rounds, report, threads),
+    }),
+  };
+}
+
+async function create(
+  network: Network,
+  threads: number | undefined,
+  options: ort.InferenceSession.SessionOptions = {},
+): Promise<ort.InferenceSession> {
+  const session: SessionConfig = { model_external_initializers_file_folder_path: network.root };
+  try {
+    return await ort.InferenceSession.create(network.bytes, {
+      executionProviders: ["cpu"],
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      logSeverityLevel: 3, // errors only: warnings of graph optimisers mean nothing to a user
+      extra: { session },
+      ...options,
+    });
+  } catch (error) {
+    throw new Error(`Cannot load the ${network.name}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Runs left out of a profile: the first packs weights and grows the arena. */
+const WARM_UP = 1;
+
+async function loadProfiled(
+  network: Network,
+  rounds: number,
+  report: (profile: NetworkProfile) => void,
+  threads: number | undefined,
+): Promise<Session> {
+  const folder = await Deno.makeTempDir({ prefix: "fewstep-profile-" });
+  const session = await create(network, threads, { enableProfiling: true, profileFilePrefix: join(folder, "trace") });
+  const inner = new OnnxRuntimeSession(network.name, session);
+  return {
+    async run(feeds) {
+      for (let i = 1; i < WARM_UP + rounds; i++) await inner.run(feeds);
+      return await inner.run(feeds);
+    },
+    async release() {
+      session.endProfiling();
+      await inner.release();
+      const [trace] = [...Deno.readDirSync(folder)];
+      const json = await Deno.readTextFile(join(folder, trace.name));
+      await Deno.remove(folder, { recursive: true });
+      report(readTrace(json, { part: network.name, warmUp: WARM_UP, layers: layersOf(network.bytes) }));
     },
   };
 }

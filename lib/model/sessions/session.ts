@@ -2,6 +2,7 @@
 
 import type { Network } from "../../graph/builder.ts";
 import type { Lowering } from "../../graph/builder.ts";
+import type { NetworkProfile } from "../../measure/profile.ts";
 import type { Shape, Tensor } from "../../tensor/tensor.ts";
 
 /** Whole numbers, such as token ids: the one input that is not float32. */
@@ -26,4 +27,9 @@ export interface Runtime {
   readonly lowering: Lowering;
   /** Loads a network and its weights. @throws an Error whose message says which network and why. */
   load(network: Network): Promise<Session>;
+  /**
+   * The same runtime with its per-operator clock on. Every run is repeated on the same inputs, once to warm up and then
+   * `rounds` times; the profile is reported when the session is released. Missing where the runtime has no such clock.
+   */
+  profiled?(rounds: number, report: (profile: NetworkProfile) => void): Runtime;
 }

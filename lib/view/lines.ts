@@ -1,0 +1,111 @@
+/** Several lines in one plot, each with its name at its end. */
+
+import * as Plot from "@observablehq/plot";
+import { chart, chartSize, log10, logAxis, withRoom } from "./chart.ts";
+import type { PlacedText } from "./drawing.ts";
+import type { Figure } from "./figure.ts";
+import { spreadOut } from "./labels.ts";
+import { quiet, seriesStyles } from "./palette.ts";
+import { plain, type PlotOptions } from "./plots.ts";
+import { Pen } from "./text.ts";
+
+export interface Series {
+  readonly name: string;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+  /** Which of the series' colours. Default: its place. */
+  readonly color?: number;
+  /** "solid" (default); "dashed" for what is expected, or a second kind. */
+  readonly line?: "solid" | "dashed";
+  /** Whether each point has a mark. Default "dots". */
+  readonly marks?: "dots" | "none";
+}
+
+export interface LinesOptions extends PlotOptions {
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** Default "linear". */
+  readonly x?: "linear" | "log" | "log-falling";
+  readonly y?: "linear" | "linear-from-0" | "log";
+  /** Ticks of x. Default: chosen. */
+  readonly xTicks?: readonly number[];
+  readonly alt: string;
+}
+
+/** @throws RangeError where no series has a point */
+export function lines(series: readonly Series[], options: LinesOptions): Figure {
+  const { width = 420, height = 300, x: xScale = "linear", y: yScale = "linear" } = options;
+  const all = series.flatMap(({ points }) => points);
+  if (all.length === 0) throw new RangeError("Cannot draw lines through no points: at least one was wanted.");
+  const logs = xScale !== "linear";
+  const toX = (value: number) => logs ? log10(value) : value;
+  const toY = (value: number) => yScale === "log" ? log10(value) : value;
+  const [xs, ys] = [all.map(({ x }) => x), all.map(({ y }) => y)];
+  const ticks = options.xTicks;
+  const xAxis = logs ? logAxis(xs, 0.1, ticks) : { domain: withRoom(xs, 0.03), ticks: ticks ?? 6 };
+  const yAxis = yScale === "log"
+    ? logAxis(ys, 0.3)
+    : { domain: yScale === "linear" ? withRoom(ys, 0.08) : [0, 1.08 * Math.max(...ys, 1e-9)], ticks: 6 };
+  const styled = series.map((one, index) => ({
+    ...one,
+    ...seriesStyles[(one.color ?? index) % seriesStyles.length],
+    placed: one.points.map(({ x, y }) => ({ x: toX(x), y: toY(y) })),
+  })).filter(({ points }) => points.length > 0);
+  const bold = new Pen(600);
+  const right = 26 + Math.max(...styled.map(({ name }) => bold.width(name, chartSize.words)));
+  return chart({
+    heading: options.heading,
+    notes: options.notes,
+    width,
+    height,
+    margin: { left: 56, right: Math.ceil(right), top: 36, bottom: 52 },
+    xLabel: options.xLabel,
+    yLabel: options.yLabel,
+    plot: {
+      x: {
+        ...xAxis,
+        label: null,
+        reverse: xScale === "log-falling",
+        tickFormat: (value: number) => plain(logs ? 10 ** value : value),
+      },
+      y: { ...yAxis, label: null, tickFormat: (value: number) => plain(yScale === "log" ? 10 ** value : value) },
+      marks: [
+        Plot.gridX({ stroke: quiet.grid, strokeOpacity: 1, ticks: xAxis.ticks }),
+        Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: yAxis.ticks }),
+        ...styled.map(({ placed, color, line }) =>
+          Plot.line(placed, {
+            x: "x",
+            y: "y",
+            stroke: color,
+            strokeWidth: 1.75,
+            strokeDasharray: line === "dashed" ? "5 4" : undefined,
+          })
+        ),
+        ...styled.filter(({ marks }) => marks !== "none").map(({ placed, color, symbol }) =>
+          Plot.dot(placed, { x: "x", y: "y", fill: color, symbol, r: 3.5 })
+        ),
+      ],
+    },
+    labels: (scales) => {
+      const ends = styled.map(({ placed }) => placed[placed.length - 1]);
+      const apart = spreadOut(ends.map(({ y }) => scales.y(y)), chartSize.words * 1.25, [scales.top, scales.bottom]);
+      const x = scales.right + 14;
+      return {
+        texts: styled.map(({ name, words }, index): PlacedText => ({
+          text: name,
+          x,
+          y: apart[index] + 0.35 * chartSize.words,
+          size: chartSize.words,
+          weight: 600,
+          color: words,
+        })),
+        shapes: ends.map(({ x: end, y }, index) => ({
+          path: `M${scales.x(end) + 6} ${scales.y(y)}L${x - 3} ${apart[index]}`,
+          stroke: styled[index].color,
+          strokeWidth: 1,
+          dash: [1, 3],
+        })),
+      };
+    },
+    alt: options.alt,
+  });
+}

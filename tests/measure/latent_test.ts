@@ -1,0 +1,42 @@
+import { spectrum, statistics } from "fewstep/measure/latent.ts";
+import { torchGenerator } from "fewstep/tensor/random/mod.ts";
+import { batchNoise } from "fewstep/tensor/random/mod.ts";
+import { Tensor } from "fewstep/tensor/tensor.ts";
+import { equal, ok, throwsSentence } from "../assert.ts";
+
+const noise = (shape: readonly number[]) => batchNoise([torchGenerator(3)], shape).noise;
+
+Deno.test("white noise has its variance at every frequency", () => {
+  const { frequency, power } = spectrum(noise([4, 64, 48]).times(3));
+  equal(frequency.length, 32);
+  equal(frequency.at(-1), 0.5);
+  for (const [ring, value] of power.entries()) {
+    if (ring > 3) ok(Math.abs(value - 9) < 2, `${value} at ${frequency[ring]}`); // few values on the first rings
+  }
+});
+
+Deno.test("a wave has all of its power at its own frequency, along rows, columns and both", () => {
+  for (const [kx, ky] of [[3, 0], [0, 3], [2, 2], [8, 0]]) {
+    const wave = Tensor.of(
+      Array.from({ length: 256 }, (_, i) => Math.cos(2 * Math.PI * (kx * (i % 16) + ky * Math.floor(i / 16)) / 16)),
+      [1, 1, 16, 16],
+    );
+    const { power } = spectrum(wave);
+    const ring = Math.round(Math.hypot(kx, ky)) - 1;
+    power.forEach((value, index) => ok(index === ring ? value > 1 : value < 1e-9, `${value} on ring ${index + 1}`));
+  }
+});
+
+Deno.test("odd sizes are transformed too, and what is no latent or no number is refused", async () => {
+  const { power } = spectrum(noise([4, 15, 9]));
+  ok(power.every((value) => value > 0.3 && value < 3), power.join());
+  await throwsSentence(() => spectrum(Tensor.zeros([4, 4])), /Cannot take the spectrum of \[4, 4\]/);
+  const broken = noise([4, 8, 8]);
+  broken.data[70] = NaN;
+  await throwsSentence(() => spectrum(broken), /channel 1 holds NaN or infinite values/);
+});
+
+Deno.test("statistics leave out what is not finite, and count it", () => {
+  const { mean, deviation, least, most, notFinite } = statistics(Tensor.of([1, 3, NaN, Infinity, -Infinity]));
+  equal([mean, deviation, least, most, notFinite], [2, 1, 1, 3, 3]);
+});
