@@ -1,5 +1,7 @@
 /** What every benchmark shares: the machine's name, interleaved runs, results as JSON with the command that made them. */
 
+import process from "node:process";
+import type { Tensor } from "../lib/tensor/tensor.ts";
 import { VERSION } from "../lib/version.ts";
 
 /** Runs two things in turn and keeps the fastest of each: the machine's noise only ever adds. */
@@ -33,6 +35,39 @@ export async function time(run: () => unknown): Promise<number> {
   const started = performance.now();
   await run();
   return performance.now() - started;
+}
+
+/** ‖a − b‖ / ‖b‖ */
+export function relativeL2(a: Tensor, b: Tensor): number {
+  const norm = ({ data }: Tensor) => Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
+  return norm(a.minus(b)) / norm(b);
+}
+
+/** What a run takes, in milliseconds. */
+export interface Cost {
+  /** By the clock. Other work on the machine lengthens it. */
+  readonly wall: number;
+  /** By the processor, all threads of the process together: what other work changes least. */
+  readonly processor: number;
+}
+
+export async function cost(run: () => unknown): Promise<Cost> {
+  const used = process.cpuUsage();
+  const wall = await time(run);
+  const { user, system } = process.cpuUsage(used);
+  return { wall, processor: (user + system) / 1000 };
+}
+
+export interface CostSpread {
+  readonly wall: Spread;
+  readonly processor: Spread;
+}
+
+export function costSpread(costs: readonly Cost[]): CostSpread {
+  return {
+    wall: spread(costs.map(({ wall }) => wall)),
+    processor: spread(costs.map(({ processor }) => processor)),
+  };
 }
 
 function processor(): string {

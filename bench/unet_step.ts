@@ -1,0 +1,126 @@
+/**
+ * One step of a U-Net of SDXL's shape (391 million parameters, latents 64×64, batch 1, CPU): the kit against diffusers
+ * in every way named, in turn, each alone on the machine while it computes. Same weights, same inputs.
+ *
+ *     deno run -A bench/unet_step.ts PYTHON [--ways eager,compile,bf16] [--rounds 5] [--threads 2]
+ *
+ * PYTHON has torch and diffusers. The weights (1.6 GB) are made on first use in .scratch/, which git ignores.
+ */
+
+import { parseArgs } from "node:util";
+import { buildUnet } from "../lib/graph/unet.ts";
+import { onnxRuntimeCpu } from "../lib/model/sessions/onnxruntime.ts";
+import { torchGenerator } from "../lib/tensor/random/mod.ts";
+import { sizeOf, Tensor } from "../lib/tensor/tensor.ts";
+import { readUnetConfig } from "../lib/weights/config.ts";
+import { openSafetensors, readTensor, writeSafetensors } from "../lib/weights/safetensors.ts";
+import { sourcesOf, Weights } from "../lib/weights/weights.ts";
+import { type Cost, cost, type CostSpread, costSpread, relativeL2, report } from "./harness.ts";
+import { Peer } from "./peer.ts";
+
+const { values: options, positionals: [python] } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: {
+    ways: { type: "string", default: "eager,compile,bf16" },
+    rounds: { type: "string", default: "5" },
+    threads: { type: "string", default: String(navigator.hardwareConcurrency) },
+  },
+});
+if (python === undefined) {
+  console.error("Missing the Python to compare with: one that has diffusers, as in bench/unet_step.ts python3.");
+  Deno.exit(2);
+}
+const ways = options.ways.split(",");
+const threads = Number(options.threads);
+const folder = await Deno.realPath(await madeWeights(python, ".scratch/unet"));
+const inputs = `${folder}/inputs.safetensors`;
+const saved = `${folder}/output.safetensors`;
+
+const architecture = await readUnetConfig(`${folder}/config.json`);
+const weights = new Weights(
+  "unet",
+  sourcesOf([await openSafetensors(`${folder}/diffusion_pytorch_model.safetensors`)]),
+);
+const feeds = givenTo(architecture.crossAttentionDim, architecture.additionInputDim - 6 * 256);
+await writeSafetensors(inputs, new Map(Object.entries(feeds)));
+
+const runtime = onnxRuntimeCpu({ threads });
+const started = performance.now();
+const session = await runtime.load(buildUnet(architecture, weights, { lowering: runtime.lowering }));
+const load = performance.now() - started;
+const { peer, versions } = await Peer.start(python, ["bench/peers/unet_step.py", folder, inputs, String(threads)]);
+
+const outputs = new Map<string, Tensor>();
+const first: Record<string, number> = {};
+for (const way of ways) { // a compiler compiles, caches fill
+  first[way] = (await peer.cost(way)).wall;
+  await peer.ask(`save ${saved}`);
+  outputs.set(way, await readTensor(await openSafetensors(saved), "out_sample"));
+}
+const output = (await session.run(feeds)).get("out_sample");
+if (output === undefined) throw new Error("Cannot compare: the U-Net gave no out_sample.");
+
+const runs = new Map<string, () => Promise<Cost>>([["fewstep fp32", () => cost(() => session.run(feeds))]]);
+for (const way of ways) runs.set(way, () => peer.cost(way));
+const costs = new Map([...runs.keys()].map((name): [string, Cost[]] => [name, []]));
+for (let round = 0; round < Number(options.rounds); round++) {
+  for (const [name, run] of runs) costs.get(name)?.push(await run());
+}
+await peer.end();
+await session.release();
+
+const spreads = new Map([...costs].map(([name, list]) => [name, costSpread(list)]));
+const [mine] = spreads.values();
+const reference = outputs.get("eager") ?? output;
+await report(`unet_step_${threads}_threads`, `deno run -A bench/unet_step.ts PYTHON --threads ${threads}`, {
+  runtime: runtime.name,
+  peer: versions,
+  threads,
+  load,
+  firstRun: first,
+  milliseconds: Object.fromEntries(spreads),
+  ratio: Object.fromEntries(ways.map((way) => [way, ratios(mine, spreads.get(way))])),
+  relativeL2: {
+    fewstep: relativeL2(output, reference),
+    ...Object.fromEntries([...outputs].map(([way, tensor]) => [way, relativeL2(tensor, reference)])),
+  },
+  wanted: "ratio ≤ 0.75 to eager, ≤ 0.90 to compile",
+});
+
+/** Ours to theirs. */
+function ratios(ours: CostSpread, theirs: CostSpread | undefined) {
+  return theirs && {
+    minima: ours.wall.min / theirs.wall.min,
+    medians: ours.wall.median / theirs.wall.median,
+    processorMinima: ours.processor.min / theirs.processor.min,
+  };
+}
+
+function givenTo(context: number, pooled: number): Record<string, Tensor> {
+  let generator = torchGenerator(0);
+  const draw = (shape: readonly number[]): Tensor => {
+    const { values, next } = generator.randn(sizeOf(shape));
+    generator = next;
+    return new Tensor(values, shape);
+  };
+  return {
+    sample: draw([1, 4, 64, 64]),
+    timestep: Tensor.of([500]),
+    encoder_hidden_states: draw([1, 77, context]),
+    text_embeds: draw([1, pooled]),
+    time_ids: Tensor.of([512, 512, 0, 0, 512, 512], [1, 6]),
+  };
+}
+
+async function madeWeights(python: string, folder: string): Promise<string> {
+  try {
+    await Deno.stat(`${folder}/config.json`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const { success } = await new Deno.Command(python, { args: ["bench/peers/unet_weights.py", folder] }).spawn()
+      .status;
+    if (!success) throw new Error(`Cannot make the weights in ${folder}: see the lines above.`);
+  }
+  return folder;
+}
