@@ -1,7 +1,6 @@
 /** What every benchmark shares: the machine's name, interleaved runs, results as JSON with the command that made them. */
 
 import process from "node:process";
-import type { Tensor } from "../lib/tensor/tensor.ts";
 import { VERSION } from "../lib/version.ts";
 
 /** Runs two things in turn and keeps the fastest of each: the machine's noise only ever adds. */
@@ -35,12 +34,6 @@ export async function time(run: () => unknown): Promise<number> {
   const started = performance.now();
   await run();
   return performance.now() - started;
-}
-
-/** ‖a − b‖ / ‖b‖ */
-export function relativeL2(a: Tensor, b: Tensor): number {
-  const norm = ({ data }: Tensor) => Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
-  return norm(a.minus(b)) / norm(b);
 }
 
 /** What a run takes, in milliseconds. */

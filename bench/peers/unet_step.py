@@ -26,7 +26,8 @@ def step(way):
     global compiled
     run = unet
     if way == "compile":
-        compiled = compiled or torch.compile(unet)
+        if compiled is None:
+            compiled = torch.compile(unet)
         run = compiled
     with torch.autocast("cpu", torch.bfloat16, enabled=way == "bf16"):
         started, used = time.perf_counter(), time.process_time()

@@ -55,8 +55,8 @@ export function feedForward(g: Scope, x: Value): Value {
   const bias = proj.find("bias", [2 * inner]);
   const half = (scope: Scope, start: number): Value => {
     const end = start + inner;
-    const product = scope.lowering.matmul(scope, x, scope.float32(rows(weight, start, end)), inner);
-    return scope.add(lowRank(proj, x, product, [start, end]), scope.float32(rows(bias, start, end)));
+    const y = scope.lowering.matmul(scope, x, rows(weight, start, end), inner, rows(bias, start, end));
+    return lowRank(proj, x, y, [start, end]);
   };
   const value = half(proj.at("value"), 0);
   const gate = half(proj.at("gate"), inner);

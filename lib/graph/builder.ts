@@ -48,8 +48,8 @@ export interface Network {
 /** How a provider wants the layers written: what a layer becomes in its operators. */
 export interface Lowering {
   readonly name: string;
-  /** x·Wᵀ: torch's `[out, in]` weight as it lies. x: `[…, in]` */
-  matmul(g: Scope, x: Value, weight: Value, out: number): Value;
+  /** x·Wᵀ + bias: torch's `[out, in]` weight as it lies, bias `[out]`. x: `[…, in]` */
+  matmul(g: Scope, x: Value, weight: WeightRef, out: number, bias?: WeightRef): Value;
   /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
   attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
   /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
@@ -122,6 +122,20 @@ export class Graph {
     const name = unique(`${path}/${opType}`, this.#names);
     this.#nodes.push(node({ name, opType, domain, inputs, outputs: [name], attributes }));
     return name;
+  }
+
+  /**
+   * An operator on one value whose outputs several layers read: made once.
+   *
+   * @returns the names of its outputs
+   */
+  shared(input: string, opType: string, outputs: number): readonly string[] {
+    const name = `${input}/${opType}`;
+    const names = [name, ...Array.from({ length: outputs - 1 }, (_, i) => `${name}:${i + 1}`)];
+    if (this.#names.has(name)) return names;
+    this.#names.add(name);
+    this.#nodes.push(node({ name, opType, inputs: [input], outputs: names }));
+    return names;
   }
 
   /** A tensor of a file, as it lies there. Named by its key, and apart from tensors of that key in other files. */

@@ -8,20 +8,20 @@ import { float, type Scope, type Value } from "./builder.ts";
 
 /** torch.nn.Linear, with its bias where the checkpoint has one. */
 export function linear(g: Scope, x: Value, out: number, { bias = true } = {}): Value {
-  const y = lowRank(g, x, g.lowering.matmul(g, x, g.weight("weight", [out, x.channels]), out));
-  return bias ? g.add(y, g.weight("bias", [out])) : y;
+  const weight = g.find("weight", [out, x.channels]);
+  return lowRank(g, x, g.lowering.matmul(g, x, weight, out, bias ? g.find("bias", [out]) : undefined));
 }
 
 /**
- * Adds the LoRAs' paths to x·Wᵀ: strength·(alpha/rank)·(x·downᵀ)·upᵀ (arXiv 2106.09685, equation 3).
+ * Adds the LoRAs' paths to y = x·Wᵀ + bias: strength·(alpha/rank)·(x·downᵀ)·upᵀ (arXiv 2106.09685, equation 3).
  *
  * @param range the rows of W that y was made of, where a layer computes its output in parts
  */
 export function lowRank(g: Scope, x: Value, y: Value, range?: readonly [start: number, end: number]): Value {
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
     const rank = down.shape[0];
-    const hidden = scope.mul(g.lowering.matmul(scope.at("down"), x, scope.float32(down), rank), strength);
-    const upRows = scope.float32(range ? rows(up, ...range) : up);
+    const hidden = scope.mul(g.lowering.matmul(scope.at("down"), x, down, rank), strength);
+    const upRows = range ? rows(up, ...range) : up;
     return scope.add(sum, g.lowering.matmul(scope.at("up"), hidden, upRows, y.channels));
   }, y);
 }

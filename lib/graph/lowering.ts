@@ -10,8 +10,9 @@ import { float, MICROSOFT } from "./proto.ts";
 export const cpu: Lowering = {
   name: "cpu",
 
-  matmul(g, x, weight, out) {
-    return g.op("FusedMatMul", [x, weight], out, { transB: 1 }, MICROSOFT);
+  matmul(g, x, weight, out, bias) {
+    const y = g.op("FusedMatMul", [x, g.float32(weight)], out, { transB: 1 }, MICROSOFT);
+    return bias ? g.add(y, g.float32(bias)) : y;
   },
 
   attention(g, q, k, v, heads, mask) {

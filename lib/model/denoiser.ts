@@ -14,7 +14,8 @@ import type { Step } from "./step.ts";
 export interface DenoiserOptions {
   readonly unet: Part<UnetArchitecture>;
   readonly stages: Stages;
-  readonly lowering: Lowering;
+  /** Asked when the U-Net is loaded. */
+  readonly lowering: () => Promise<Lowering>;
   readonly loras: Loras;
 }
 
@@ -56,7 +57,8 @@ export class Denoiser {
       ...this.#embeddedGuidance(trajectory, rows),
       ...loras.feeds("unet", loras.strengths(request.loraStrengths)),
     };
-    const build = () => buildUnet(architecture, weights, { lowering, adapters: loras.adapters("unet") });
+    const build = async () =>
+      buildUnet(architecture, weights, { lowering: await lowering(), adapters: loras.adapters("unet") });
     let unet = 0;
     const outputs = await stages.use("unet", build, async (session) => {
       const started = performance.now();

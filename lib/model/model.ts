@@ -17,7 +17,9 @@ import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
+import { int8Unet } from "./int8.ts";
 import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
+import type { Precision } from "./precision.ts";
 import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
@@ -30,6 +32,9 @@ import { TextEncoders } from "./text.ts";
 export interface ModelOptions {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
+  readonly precision: Precision;
+  /** Where weights go that are quantised. Default: the kit's cache. */
+  readonly quantizedFolder?: string;
   readonly scheduler: SchedulerConfig;
   readonly memory: MemoryMode;
   readonly loras: readonly LoadedLora[];
@@ -55,6 +60,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 export class Model {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
+  readonly precision: Precision;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
@@ -64,7 +70,9 @@ export class Model {
   readonly #denoiser: Denoiser;
 
   /** Use `open`. */
-  constructor({ checkpoint, runtime, scheduler, memory, loras, loraMode, warn, onClose }: ModelOptions) {
+  constructor(options: ModelOptions) {
+    const { checkpoint, runtime, precision, quantizedFolder, scheduler, memory, loras, loraMode, warn, onClose } =
+      options;
     this.checkpoint = checkpoint;
     this.runtime = runtime;
     this.#scheduler = scheduler;
@@ -72,8 +80,12 @@ export class Model {
     this.#autoencoder = new Autoencoder(checkpoint.vae, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = onClose;
+    this.precision = precision;
     const { lowering } = runtime;
-    this.#denoiser = new Denoiser({ unet: checkpoint.unet, stages: this.#stages, lowering, loras: this.#loras });
+    const { unet } = checkpoint;
+    const unetLowering = () =>
+      precision === "int8" ? int8Unet(lowering, unet, { folder: quantizedFolder }) : Promise.resolve(lowering);
+    this.#denoiser = new Denoiser({ unet, stages: this.#stages, lowering: unetLowering, loras: this.#loras });
     this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
   }
 

@@ -6,6 +6,7 @@ import { openLora } from "../weights/lora.ts";
 import { fuse } from "./fuse.ts";
 import type { LoadedLora, LoraMode } from "./loras.ts";
 import { Model } from "./model.ts";
+import { type Precision, wantPrecision } from "./precision.ts";
 import { readScheduler } from "./scheduler.ts";
 import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
 import type { MemoryMode } from "./stage.ts";
@@ -13,8 +14,11 @@ import type { MemoryMode } from "./stage.ts";
 export interface OpenOptions extends CheckpointOptions {
   /** Where to compute. Default "cpu". */
   readonly device?: "cpu";
-  /** What to compute in, whatever the file holds. Default "fp32". */
-  readonly precision?: "fp32";
+  /**
+   * What to compute in, whatever the file holds. Default "fp32". "int8": the U-Net's linear layers in 8-bit integers,
+   * about twice as fast on processors with VNNI and some percent off; the first use quantises the weights into a cache.
+   */
+  readonly precision?: Precision;
   /**
    * "fast" (default) keeps U-Net and VAE loaded and lets the text encoders go; "lean" holds one part at a time, at
    * the price of loading it again.
@@ -41,8 +45,11 @@ export interface OpenOptions extends CheckpointOptions {
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
-  const { unet, vae, tokenizer, loras = [], loraMode = "branch", memory = "fast", threads, warn = console.warn } =
+  const { unet, vae, tokenizer, loras = [], loraMode = "branch", precision = "fp32", memory = "fast", threads } =
     options;
+  const { warn = console.warn } = options;
+  const runtime = onnxRuntimeCpu({ threads });
+  wantPrecision(precision, runtime);
   const [model, unetPath, vaePath] = await Promise.all([path, unet, vae].map((name) => name && located(name)));
   const checkpoint = await openCheckpoint(model ?? path, { unet: unetPath, vae: vaePath, tokenizer });
   const scheduler = await readScheduler(checkpoint, warn);
@@ -54,11 +61,12 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
   for (const { lora: { path, unmatched } } of loaded) {
     if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
   }
-  const runtime = onnxRuntimeCpu({ threads });
-  const rest = { runtime, scheduler, memory, loras: loaded, loraMode, warn };
+  const rest = { runtime, precision, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
   const fused = await fuse(checkpoint, loaded, runtime);
-  return new Model({ ...rest, checkpoint: fused.checkpoint, onClose: fused.discard });
+  // Fused weights are made anew each time: what is quantised of them would only pile up in the cache.
+  const { folder: quantizedFolder, discard: onClose } = fused;
+  return new Model({ ...rest, checkpoint: fused.checkpoint, quantizedFolder, onClose });
 }
 
 /** A path as it is; a hub's name as the path of its cached files. The hub's code is loaded only for a name. */
