@@ -33,6 +33,8 @@ export interface QuantizeOptions {
   readonly folder?: string;
   /** The largest code. Default `largestCode()`. */
   readonly most?: number;
+  /** Which weights, by their keys. Default: all but `FLOAT32_LAYERS`. */
+  readonly includes?: (key: string) => boolean;
 }
 
 /** `$XDG_CACHE_HOME/fewstep/int8`, by default in `~/.cache`. */
@@ -60,10 +62,12 @@ export function largestCode(): number {
 export async function int8Unet(
   base: Lowering,
   { architecture, weights }: Part<UnetArchitecture>,
-  { folder = cacheFolder(), most = largestCode() }: QuantizeOptions = {},
+  options: QuantizeOptions = {},
 ): Promise<Lowering> {
+  const { folder = cacheFolder(), most = largestCode(), includes = (key) => keptInFloat32(key) === undefined } =
+    options;
   const all = linearWeights(base, (lowering) => buildUnet(architecture, weights, { lowering }));
-  const refs = all.filter(({ key }) => keptInFloat32(key) === undefined);
+  const refs = all.filter(({ key }) => includes(key));
   const planned = refs.flatMap((ref) => tensorsOf(ref));
   const path = join(folder, `${await nameOf(refs, most)}.safetensors`);
   const kept = await openKept(path, planned);

@@ -7,6 +7,7 @@ import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokeniz
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
+import { wantFinite } from "./finite.ts";
 import type { Loras } from "./loras.ts";
 import type { Integers } from "./sessions/session.ts";
 import type { Stages } from "./stage.ts";
@@ -99,6 +100,8 @@ export class TextEncoders {
     const states = outputs.get("hidden_states");
     const pooled = outputs.get("text_embeds") ?? Tensor.zeros([texts.length, 0]);
     if (states === undefined) throw new Error(`Cannot use the ${name}: its graph gave no hidden_states.`);
+    wantFinite(states, `the ${name}'s hidden states`);
+    wantFinite(pooled, `the ${name}'s pooled embedding`);
     return { states, pooled };
   }
 
