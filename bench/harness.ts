@@ -1,7 +1,10 @@
 /** What every benchmark shares: the machine's name, interleaved runs, results as JSON with the command that made them. */
 
 import process from "node:process";
+import { type Spread, spread, time } from "../lib/measure/stopwatch.ts";
 import { VERSION } from "../lib/version.ts";
+
+export { type Spread, spread, time } from "../lib/measure/stopwatch.ts";
 
 /** Runs two things in turn and keeps the fastest of each: the machine's noise only ever adds. */
 export async function paired(
@@ -16,24 +19,6 @@ export async function paired(
   }
   const [x, y] = [spread(a), spread(b)];
   return { ours: x, theirs: y, ratio: x.min / y.min };
-}
-
-export interface Spread {
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
-}
-
-export function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  return { min: sorted[0], median: sorted[Math.floor(sorted.length / 2)], max: sorted[sorted.length - 1] };
-}
-
-/** Milliseconds that something takes. */
-export async function time(run: () => unknown): Promise<number> {
-  const started = performance.now();
-  await run();
-  return performance.now() - started;
 }
 
 /** What a run takes, in milliseconds. */

@@ -3,7 +3,10 @@
 /** Bytes. */
 export interface Memory {
   readonly resident: number;
-  /** The highest resident size since the process began; where the system does not tell (not Linux), the highest seen. */
+  /**
+   * The highest resident size since the process began, or since `resetPeak`; where the system does not tell (not Linux),
+   * the highest seen.
+   */
   readonly peak: number;
 }
 
@@ -21,6 +24,12 @@ export function readMemory(): Memory {
   const resident = field("VmRSS") ?? Deno.memoryUsage().rss;
   highest = Math.max(highest, resident);
   return { resident, peak: field("VmHWM") ?? highest };
+}
+
+/** Forgets the peak: from here on it is that of what follows. A system that has no such thing (not Linux) keeps its own. */
+export function resetPeak(): void {
+  highest = 0;
+  if (Deno.build.os === "linux") Deno.writeTextFileSync("/proc/self/clear_refs", "5");
 }
 
 /** /proc/self/status, or nothing where there is none. The file stays open: opening it costs more than reading. */
