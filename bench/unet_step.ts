@@ -86,7 +86,8 @@ for (const session of sessions.values()) await session.release();
 
 const spreads = Object.fromEntries([...costs].map(([name, list]) => [name, costSpread(list)]));
 const reference = outputs.get("eager");
-await report(`unet_step_${threads}_threads`, `deno run -A bench/unet_step.ts PYTHON --threads ${threads}`, {
+const command = `deno run -A bench/unet_step.ts PYTHON --ways ${options.ways} --threads ${threads}`;
+await report(`unet_step_${ways.join("-")}_${threads}`, command, {
   runtime: runtime.name,
   peer: versions,
   threads,

@@ -22,34 +22,28 @@ import {
   constantTensor,
   externalTensor,
   modelBytes,
+  type Network,
   node,
   type Port,
+  type Value,
 } from "./proto.ts";
 
-export { type Attributes, float, MICROSOFT, type Port } from "./proto.ts";
-
-/** An edge of the graph. `channels` is the size of the axis that layers mix: 1 in pictures, the last in tokens. */
-export interface Value {
-  readonly name: string;
-  readonly channels: number;
-}
-
-/** A network ready for a runtime. */
-export interface Network {
-  readonly name: string;
-  /** A serialised ONNX ModelProto. */
-  readonly bytes: Uint8Array;
-  /** The folder that the external data's locations are relative to. */
-  readonly root: string;
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
-}
+export { type Attributes, float, MICROSOFT, type Network, type Port, type Value } from "./proto.ts";
 
 /** How a provider wants the layers written: what a layer becomes in its operators. */
 export interface Lowering {
   readonly name: string;
-  /** x·Wᵀ + bias: torch's `[out, in]` weight as it lies, bias `[out]`. x: `[…, in]` */
-  matmul(g: Scope, x: Value, weight: WeightRef, out: number, bias?: WeightRef): Value;
+  /**
+   * How half-float weights of layers become float32. "folded": by the runtime at load, once, and all of them stay;
+   * "bounded": in the layer that uses them, each time, and only while it runs.
+   */
+  readonly widening: "folded" | "bounded";
+  /**
+   * x·Wᵀ + bias: torch's `[out, in]` weight as it lies, bias `[out]`. x: `[…, in]`
+   *
+   * @param after what must be there before the layer may begin, where x is there from the start. Default x
+   */
+  matmul(g: Scope, x: Value, weight: WeightRef, out: number, bias?: WeightRef, after?: Value): Value;
   /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
   attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
   /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
@@ -156,6 +150,21 @@ export class Graph {
     return this.#names.has(name) ? name : this.node(weight, opType, [weight], attributes);
   }
 
+  /**
+   * A weight, unchanged and not copied, that is there only after another value is: it is reshaped by zeros, which keep
+   * each dimension as it is, and the zeros are made of the other value's shape. Nothing of it can be folded.
+   */
+  delayed(weight: string, rank: number, after: string): string {
+    const name = `${weight}/Reshape`;
+    if (this.#names.has(name)) return name;
+    const zeros = `${after}/Zeros${rank}`;
+    if (!this.#names.has(`${zeros}/Mul`)) {
+      const batch = this.node(zeros, "Shape", [after], { start: 0, end: 1 });
+      this.node(zeros, "Mul", [batch, this.constant("int64", Array<number>(rank).fill(0), [rank])]);
+    }
+    return this.node(weight, "Reshape", [weight, `${zeros}/Mul`]);
+  }
+
   /** An input times a constant, computed once however many layers want it. */
   scaled(input: string, factor: number): string {
     const name = `${input}·${factor}/Mul`;
@@ -205,10 +214,19 @@ export class Scope {
     return this.float32(this.find(name, shape));
   }
 
-  /** A stored tensor in float32, the right way round. Runtimes fold both conversions at load. */
-  float32(ref: WeightRef): Value {
+  /**
+   * A stored tensor in float32, the right way round. Runtimes fold both conversions at load.
+   *
+   * @param after with a lowering that bounds widening: what must be there before this weight may be widened
+   */
+  float32(ref: WeightRef, after?: Value): Value {
     let name = this.graph.external(ref);
-    if (ref.dtype !== "F32") name = this.graph.fold(name, "Cast", { to: CAST.float32 });
+    if (ref.dtype !== "F32") {
+      if (after !== undefined && this.lowering.widening === "bounded") {
+        name = this.graph.delayed(name, ref.shape.length, after.name);
+      }
+      name = this.graph.fold(name, "Cast", { to: CAST.float32 });
+    }
     if (ref.transposed) name = this.graph.fold(name, "Transpose", { perm: [1, 0] });
     return { name, channels: shapeOf(ref)[0] };
   }

@@ -21,9 +21,9 @@ export function int8(base: Lowering, quantized: ReadonlyMap<string, QuantizedWei
   return {
     ...base,
     name: `${base.name}, int8`,
-    matmul(g, x, weight, out, bias) {
+    matmul(g, x, weight, out, bias, after) {
       const found = quantized.get(weight.key);
-      if (found === undefined) return base.matmul(g, x, weight, out, bias);
+      if (found === undefined) return base.matmul(g, x, weight, out, bias, after);
       // Queries, keys and values read one tensor, both halves of a gated layer too: it is quantised once for all.
       const [codes, scale, zero] = g.graph.shared(x.name, "DynamicQuantizeLinear", 3);
       const [weightCodes, weightScales] = [g.graph.external(found.codes), g.graph.external(found.scales)];
@@ -38,9 +38,9 @@ export function linearWeights(base: Lowering, build: (lowering: Lowering) => Net
   const weights: WeightRef[] = [];
   build({
     ...base,
-    matmul(g, x, weight, out, bias) {
+    matmul(g, x, weight, out, bias, after) {
       weights.push(weight);
-      return base.matmul(g, x, weight, out, bias);
+      return base.matmul(g, x, weight, out, bias, after);
     },
   });
   return weights;

@@ -6,10 +6,17 @@
 import { rows } from "../weights/weights.ts";
 import { float, type Scope, type Value } from "./builder.ts";
 
-/** torch.nn.Linear, with its bias where the checkpoint has one. */
-export function linear(g: Scope, x: Value, out: number, { bias = true } = {}): Value {
+export interface LinearOptions {
+  /** Whether the checkpoint has one. Default true. */
+  readonly bias?: boolean;
+  /** What must be there before the layer begins, where x is there from the start. Default x. */
+  readonly after?: Value;
+}
+
+/** torch.nn.Linear. */
+export function linear(g: Scope, x: Value, out: number, { bias = true, after }: LinearOptions = {}): Value {
   const weight = g.find("weight", [out, x.channels]);
-  return lowRank(g, x, g.lowering.matmul(g, x, weight, out, bias ? g.find("bias", [out]) : undefined));
+  return lowRank(g, x, g.lowering.matmul(g, x, weight, out, bias ? g.find("bias", [out]) : undefined, after));
 }
 
 /**
@@ -37,7 +44,7 @@ export interface ConvOptions {
 /** torch.nn.Conv2d with a square kernel. */
 export function conv2d(g: Scope, x: Value, out: number, options: ConvOptions = {}): Value {
   const { kernel = 3 } = options;
-  const weight = g.weight("weight", [out, x.channels, kernel, kernel]);
+  const weight = g.float32(g.find("weight", [out, x.channels, kernel, kernel]), x);
   const y = convolve(g, [x, weight, g.weight("bias", [out])], out, options);
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
     const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], options);

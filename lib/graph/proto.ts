@@ -37,6 +37,23 @@ export interface Port {
   readonly shape: readonly Dimension[];
 }
 
+/** An edge of the graph. `channels` is the size of the axis that layers mix: 1 in pictures, the last in tokens. */
+export interface Value {
+  readonly name: string;
+  readonly channels: number;
+}
+
+/** A network ready for a runtime. */
+export interface Network {
+  readonly name: string;
+  /** A serialised ONNX ModelProto. */
+  readonly bytes: Uint8Array;
+  /** The folder that the external data's locations are relative to. */
+  readonly root: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
+
 /** ONNX tells integers from floats by type, JavaScript does not: floats are written `float(1e-5)`. */
 export interface Float {
   readonly float: number;

@@ -20,8 +20,9 @@ export interface OpenOptions extends CheckpointOptions {
    */
   readonly precision?: Precision;
   /**
-   * "fast" (default) keeps U-Net and VAE loaded and lets the text encoders go; "lean" holds one part at a time, at
-   * the price of loading it again.
+   * "fast" (default) keeps U-Net and VAE loaded, in float32, and lets the text encoders go; "lean" holds one part at a
+   * time, at the price of loading it again, and leaves weights in their file, mapped: half floats are widened layer by
+   * layer, each time.
    */
   readonly memory?: MemoryMode;
   /** LoRAs, each with its strength (default 1): paths, or path and strength. */
@@ -48,7 +49,7 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
   const { unet, vae, tokenizer, loras = [], loraMode = "branch", precision = "fp32", memory = "fast", threads } =
     options;
   const { warn = console.warn } = options;
-  const runtime = onnxRuntimeCpu({ threads });
+  const runtime = onnxRuntimeCpu({ threads, memory });
   wantPrecision(precision, runtime);
   const [model, unetPath, vaePath] = await Promise.all([path, unet, vae].map((name) => name && located(name)));
   const checkpoint = await openCheckpoint(model ?? path, { unet: unetPath, vae: vaePath, tokenizer });

@@ -2,7 +2,7 @@
 
 import * as ort from "onnxruntime-node";
 import type { Network } from "../../graph/builder.ts";
-import { cpu } from "../../graph/lowering.ts";
+import { cpu, cpuLean } from "../../graph/lowering.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Feeds, Runtime, Session } from "./session.ts";
 
@@ -10,6 +10,8 @@ import type { Feeds, Runtime, Session } from "./session.ts";
 interface SessionConfig {
   /** Where a graph given as bytes looks for its external data. */
   readonly model_external_initializers_file_folder_path: string;
+  /** "1": weights stay as they are mapped from their file, without a copy in the order that products like best. */
+  readonly disable_prepacking?: "1";
 }
 
 export class OnnxRuntimeSession implements Session {
@@ -49,21 +51,31 @@ export class OnnxRuntimeSession implements Session {
 export interface OnnxRuntimeOptions {
   /** Threads inside an operator. Default: the runtime's own choice, one a core. */
   readonly threads?: number;
+  /**
+   * "fast" (default): weights are kept in float32 and rearranged for speed. "lean": they stay in their file, mapped, and
+   * what is freed goes back to the system.
+   */
+  readonly memory?: "fast" | "lean";
 }
 
 /** ONNX Runtime's CPU provider: fp32 compute on fp32 and fp16 files. */
-export function onnxRuntimeCpu({ threads }: OnnxRuntimeOptions = {}): Runtime {
+export function onnxRuntimeCpu({ threads, memory = "fast" }: OnnxRuntimeOptions = {}): Runtime {
+  const lean = memory === "lean";
   return {
     name: `ONNX Runtime ${ort.env.versions.node ?? ""}, CPU`,
-    lowering: cpu,
+    lowering: lean ? cpuLean : cpu,
     async load(network: Network): Promise<Session> {
-      const session: SessionConfig = { model_external_initializers_file_folder_path: network.root };
+      const session: SessionConfig = {
+        model_external_initializers_file_folder_path: network.root,
+        ...(lean ? { disable_prepacking: "1" } : {}),
+      };
       try {
         return new OnnxRuntimeSession(
           network.name,
           await ort.InferenceSession.create(network.bytes, {
             executionProviders: ["cpu"],
             ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+            ...(lean ? { enableMemPattern: false } : {}),
             logSeverityLevel: 3, // errors only: warnings of graph optimisers mean nothing to a user
             extra: { session },
           }),
