@@ -12,14 +12,14 @@ import { buildUnet } from "../lib/graph/unet.ts";
 import { int8Unet } from "../lib/model/int8.ts";
 import { onnxRuntimeCpu } from "../lib/model/sessions/onnxruntime.ts";
 import type { Session } from "../lib/model/sessions/session.ts";
-import { torchGenerator } from "../lib/tensor/random/mod.ts";
-import { sizeOf, Tensor } from "../lib/tensor/tensor.ts";
+import type { Tensor } from "../lib/tensor/tensor.ts";
 import { readUnetConfig } from "../lib/weights/config.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../lib/weights/safetensors.ts";
 import { sourcesOf, Weights } from "../lib/weights/weights.ts";
 import { type Cost, cost, type CostSpread, costSpread, report, time } from "./harness.ts";
 import { relativeL2 } from "../tests/assert.ts";
 import { Peer } from "./peer.ts";
+import { inputsOf } from "./unet_inputs.ts";
 
 const { values: options, positionals: [python] } = parseArgs({
   args: Deno.args,
@@ -46,7 +46,7 @@ const weights = new Weights(
   "unet",
   sourcesOf([await openSafetensors(`${folder}/diffusion_pytorch_model.safetensors`)]),
 );
-const feeds = givenTo(architecture.crossAttentionDim, architecture.additionInputDim - 6 * 256);
+const feeds = inputsOf(architecture);
 await writeSafetensors(inputs, new Map(Object.entries(feeds)));
 
 const runtime = onnxRuntimeCpu({ threads });
@@ -109,22 +109,6 @@ function ratios(spreads: Readonly<Record<string, CostSpread>>, name: string) {
     const medians = ours.wall.median / theirs.wall.median;
     return [way, { minima, medians, processorMinima: ours.processor.min / theirs.processor.min }];
   }));
-}
-
-function givenTo(context: number, pooled: number): Record<string, Tensor> {
-  let generator = torchGenerator(0);
-  const draw = (shape: readonly number[]): Tensor => {
-    const { values, next } = generator.randn(sizeOf(shape));
-    generator = next;
-    return new Tensor(values, shape);
-  };
-  return {
-    sample: draw([1, 4, 64, 64]),
-    timestep: Tensor.of([500]),
-    encoder_hidden_states: draw([1, 77, context]),
-    text_embeds: draw([1, pooled]),
-    time_ids: Tensor.of([512, 512, 0, 0, 512, 512], [1, 6]),
-  };
 }
 
 async function madeWeights(python: string, folder: string): Promise<string> {
