@@ -10,6 +10,7 @@ import { buildClipText } from "../lib/graph/clip.ts";
 import { cpu } from "../lib/graph/lowering.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { buildVaeDecoder } from "../lib/graph/vae.ts";
+import { isTiny } from "../lib/weights/architecture.ts";
 import { openCheckpoint } from "../lib/weights/open.ts";
 import { writeSyntheticFolder } from "../tests/synthetic.ts";
 import { report, spread, time } from "./harness.ts";
@@ -24,6 +25,7 @@ try {
     times.push(
       await time(async () => {
         const { unet, vae, textEncoder, textEncoder2 } = await openCheckpoint(model);
+        if (isTiny(vae.architecture)) throw new Error("SDXL's own VAE was wanted.");
         const networks = [
           buildUnet(unet.architecture, unet.weights, { lowering: cpu }),
           buildVaeDecoder(vae.architecture, vae.weights, { lowering: cpu }),

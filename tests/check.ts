@@ -1,5 +1,5 @@
 /**
- * `deno task check`: every module of the kit, the README's examples, and every notebook's code cells, type-checked.
+ * `deno task check`: every module of the kit, the examples of README and docs, and every notebook's code cells, type-checked.
  * Deno checks neither notebooks nor their types when it runs them, so the cells are written out as a module first.
  */
 
@@ -21,7 +21,8 @@ export async function checkAll(): Promise<boolean> {
   const modules = await denoCheck(["."]);
   if (!modules.ok) console.error(modules.text);
 
-  const examples = await denoCheck(["--doc-only", "README.md"]);
+  const pages = [...Deno.readDirSync("docs")].map(({ name }) => `docs/${name}`).filter((path) => path.endsWith(".md"));
+  const examples = await denoCheck(["--doc-only", "README.md", ...pages.sort()]);
   if (!examples.ok) console.error(examples.text);
 
   const cells = await checkNotebooks(await notebookPaths());

@@ -6,9 +6,16 @@
 import { cpu } from "../lib/graph/lowering.ts";
 import { buildClipText } from "../lib/graph/clip.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
-import { buildVaeDecoder } from "../lib/graph/vae.ts";
+import { buildVaeDecoder, buildVaeEncoder } from "../lib/graph/vae.ts";
 import { type Shape, sizeOf } from "../lib/tensor/tensor.ts";
 import { readClipTextConfig, readUnetConfig, readVaeConfig } from "../lib/weights/config.ts";
+import {
+  originalTextEncoder,
+  originalTextEncoder2,
+  originalUnet,
+  originalVae,
+  type Stored,
+} from "../lib/weights/keys/original_names.ts";
 import type { WeightRef, WeightSource } from "../lib/weights/weights.ts";
 import { join } from "node:path";
 
@@ -113,4 +120,70 @@ export async function writeSparse(path: string, shapes: ReadonlyMap<string, Shap
   start.set(json, 8);
   await Deno.writeFile(path, start);
   await Deno.truncate(path, start.length + end);
+}
+
+type Shapes = ReadonlyMap<string, Shape>;
+
+/** All tensors of SDXL at its full size under diffusers' names: those that no graph reads, too. */
+async function allTensors(folder: string) {
+  const path = (part: string) => join(folder, `${part}.json`);
+  for (const [part, config] of Object.entries(SDXL_CONFIGS)) {
+    await Deno.writeTextFile(path(part), JSON.stringify(config));
+  }
+  const vae = await readVaeConfig(path("vae"));
+  const encoder = new Asked("vae");
+  buildVaeEncoder(vae, encoder, { lowering: cpu });
+  // SDXL reads the first text encoder's last layer but one; the file has the last, and the norm after it.
+  const first = await readClipTextConfig(path("text_encoder"), false);
+  const read = new Asked("text_encoder");
+  buildClipText({ ...first, layers: first.layers + 1 }, read, { lowering: cpu });
+  const norm = "text_model.final_layer_norm";
+  const unread: [string, Shape][] = ["weight", "bias"].map((kind) => [`${norm}.${kind}`, [first.hiddenSize]]);
+  return {
+    unetArchitecture: await readUnetConfig(path("unet")),
+    vaeArchitecture: vae,
+    unet: await tensorsOf("unet", path("unet")),
+    vae: new Map([...encoder.shapes, ...await tensorsOf("vae", path("vae"))]),
+    text_encoder: new Map([...read.shapes, ...unread]),
+    text_encoder_2: await tensorsOf("text_encoder_2", path("text_encoder_2")),
+  };
+}
+
+/** What SDXL's published files hold at their full size, by name: see tests/goldens/published.py. */
+export async function publishedTensors(): Promise<Record<"single-original" | "unet-diffusers" | "lora", Shapes>> {
+  const folder = await Deno.makeTempDir({ prefix: "fewstep-test-" });
+  try {
+    const { unet, vae, text_encoder, text_encoder_2, unetArchitecture, vaeArchitecture } = await allTensors(folder);
+    const stored = (of: Shapes, rows: readonly Stored[]) =>
+      rows.map(({ name, keys, how }): [string, Shape] => {
+        const [first, ...inner] = of.get(keys[0]) ?? [];
+        const shape = [first * keys.length, ...inner];
+        return [name, how === "transpose" ? shape.toReversed() : how === "unsqueeze" ? [...shape, 1, 1] : shape];
+      });
+    return {
+      "single-original": new Map([
+        ...stored(unet, originalUnet([...unet.keys()], unetArchitecture)),
+        ...stored(vae, originalVae([...vae.keys()], vaeArchitecture)),
+        ...stored(text_encoder, originalTextEncoder([...text_encoder.keys()])),
+        ...stored(text_encoder_2, originalTextEncoder2([...text_encoder_2.keys()])),
+      ]),
+      "unet-diffusers": unet,
+      "lora": loraOf(unet, 64),
+    };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** ByteDance's Lightning LoRA: kohya's prefix before diffusers' names, every layer within the blocks. */
+function loraOf(unet: Shapes, rank: number): Shapes {
+  return new Map([...unet].flatMap(([key, [out, ...inner]]): [string, Shape][] => {
+    if (!/^(down|mid|up)_block.*\.weight$/.test(key) || inner.length === 0) return [];
+    const name = `lora_unet_${key.slice(0, -".weight".length).replaceAll(".", "_")}`;
+    return [
+      [`${name}.lora_down.weight`, [rank, ...inner]],
+      [`${name}.lora_up.weight`, [out, rank, ...inner.slice(1).map(() => 1)]],
+      [`${name}.alpha`, []],
+    ];
+  }));
 }

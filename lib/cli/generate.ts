@@ -1,10 +1,11 @@
 /** `deno task generate`: one request, from the command line to a picture. */
 
-import { PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
+import { INIT_NOISES, PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import type { Generated, Model } from "../model/model.ts";
 import type { OpenOptions } from "../model/open.ts";
 import { type Precision, PRECISIONS } from "../model/precision.ts";
 import type { Request } from "../model/request.ts";
+import { NOISE_HABITS } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
@@ -49,9 +50,24 @@ export const generate: Command = {
     negative: { value: "TEXT", about: "what guidance pushes away from" },
     seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
+    "noise-habit": {
+      value: "NAME",
+      about: "each-own (default): a generator a seed, as diffusers; one-stream: one for the whole\n" +
+        "batch, as ComfyUI; counted-up: seed, seed + 1, …, as A1111 with --rng cuda",
+    },
+    batch: { value: "N", about: "with one-stream and counted-up: how many pictures of the one seed" },
+    "init-noise": {
+      value: "NAME",
+      about: "noise begins times: sigma (diffusers' trailing), unit-variance, √(σ² + 1) (ComfyUI);\n" +
+        "default as the tool does whose spacing it is",
+    },
     size: { value: "WxH", about: "pixels; default the model's, or its recipe's where a single file tells none" },
     image: { value: "FILE", about: "a picture to begin from, .png, .webp or .jpg" },
-    strength: { value: "S", about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3" },
+    mask: { value: "FILE", about: "with --image: a picture of its size, white where it is drawn anew" },
+    strength: {
+      value: "S",
+      about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3, with --mask 1",
+    },
     noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
     device: { value: "NAME", about: "where to compute: cpu" },
     precision: {
@@ -83,9 +99,8 @@ async function run(args: Arguments): Promise<void> {
   }
   const options = openOptions(args);
   const request = await requestOf(args);
-  const seeds = Array.isArray(request.seed) ? request.seed : [request.seed ?? 0];
-  const batch = request.noise?.shape[0] ?? seeds.length;
-  const pictures = out === undefined ? [] : outputFiles(out, batch);
+  const { batchOf } = await import("../model/request.ts");
+  const pictures = out === undefined ? [] : outputFiles(out, batchOf(request));
   await wantWritable([...pictures, ...recordPath === undefined ? [] : [recordPath]]);
 
   const began = performance.now();
@@ -136,16 +151,26 @@ async function requestOf(args: Arguments): Promise<Request> {
       "Cannot use --strength alone: it says how far to go from a picture. Give one with --image FILE.",
     );
   }
+  const mask = args.text("mask");
+  if (image === undefined && mask !== undefined) {
+    throw new UsageError(
+      "Cannot use --mask alone: it says which part of a picture to draw anew. Give one with --image FILE.",
+    );
+  }
   return {
     prompt: args.required("prompt", 'what to draw, for example --prompt "sunflower, meadow"; "" draws anything'),
     negative: args.text("negative"),
-    seed: seedsOf(args.text("seed") ?? "0"),
+    seed: noise === undefined ? seedsOf(args.text("seed") ?? "0") : undefined,
     rng: args.oneOf("rng", ["cpu", "cuda"]),
+    noiseHabit: args.oneOf("noise-habit", NOISE_HABITS),
+    batch: args.number("batch", "a whole number from 1", { whole: true, least: 1 }),
+    initNoise: args.oneOf("init-noise", INIT_NOISES),
     noise: noise === undefined ? undefined : await readNoise(noise),
     image: image === undefined ? undefined : await readImage(image),
+    mask: mask === undefined ? undefined : await readImage(mask),
     strength: image === undefined
       ? undefined
-      : args.number("strength", "a number from 0 to 1", { least: 0 }) ?? STRENGTH,
+      : args.number("strength", "a number from 0 to 1", { least: 0 }) ?? (mask === undefined ? STRENGTH : 1),
     recipe: args.oneOf("recipe", Object.keys(recipes)),
     sampler: args.oneOf("sampler", SAMPLER_NAMES),
     spacing: args.oneOf("spacing", SPACINGS),
@@ -158,7 +183,10 @@ async function requestOf(args: Arguments): Promise<Request> {
   };
 }
 
-/** diffusers' default for SDXL's image-to-image pipeline. */
+/**
+ * diffusers' default for SDXL's image-to-image pipeline. Inpainting takes all steps: diffusers' 0.9999 rounds down to
+ * one less, and of one step leaves none.
+ */
 const STRENGTH = 0.3;
 
 async function readImage(path: string): Promise<Tensor> {

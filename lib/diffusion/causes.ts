@@ -83,7 +83,10 @@ function ofTimesteps(x: Tensor, y: Tensor, a: Run, b: Run): string {
     });
   const [spacingX, spacingY] = [spacingOf(x) ?? "no known", spacingOf(y) ?? "no known"];
   const named = spacingX === spacingY ? "" : `: ${a.name} is on ${spacingX} spacing, ${b.name} on ${spacingY}`;
-  return `The network is told other timesteps${named}. First: ${short(x.data[0])} and ${short(y.data[0])}.`;
+  const at = x.data.findIndex((t, i) => t !== y.data[i]);
+  return `The network is told other timesteps${named}. At step ${at + 1}: ${short(x.data[at])} and ${
+    short(y.data[at])
+  }.`;
 }
 
 function ofSigmas(first: Difference, a: Run, b: Run): string {

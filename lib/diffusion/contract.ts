@@ -31,6 +31,13 @@ export type Spacing = typeof SPACINGS[number];
 export const RAMPS = ["karras", "exponential", "beta"] as const;
 export type Ramp = typeof RAMPS[number];
 
+/**
+ * What unit noise is multiplied by to begin with: σ of the first level, or √(σ² + 1), as though a picture of unit
+ * variance lay beneath it.
+ */
+export const INIT_NOISES = ["sigma", "unit-variance"] as const;
+export type InitNoise = typeof INIT_NOISES[number];
+
 export const SAMPLER_NAMES = [
   "euler",
   "euler-ancestral",

@@ -1,7 +1,7 @@
 /** Where the noise levels of a run lie, before its sampler's own habits at the ends. */
 
 import { COMFY_SPACINGS, comfySigmas, type ComfySpacing, comfyStart, nearestTimestep } from "./comfy.ts";
-import { type Ramp, type SamplerName, type Spacing, TIMESTEP_SPACINGS } from "./contract.ts";
+import { type InitNoise, type Ramp, type SamplerName, type Spacing, TIMESTEP_SPACINGS } from "./contract.ts";
 import { type NoiseLevels, noiseLevelsInDouble, sigmaAt, timestepAt } from "./noise_levels.ts";
 import { ramped } from "./ramp.ts";
 import { samplers } from "./samplers/mod.ts";
@@ -23,6 +23,11 @@ export interface ScheduleOptions {
   readonly timesteps?: readonly number[];
   /** The noise levels themselves, descending to 0; in place of `spacing`. */
   readonly sigmas?: readonly number[];
+  /**
+   * Default: as the tool whose spacing it is. diffusers' trailing and linspace take "sigma", its leading
+   * "unit-variance"; ComfyUI "unit-variance" on a full schedule, "sigma" on one that starts lower.
+   */
+  readonly initNoise?: InitNoise;
   /** TCD's: how far below the next level each step goes. */
   readonly eta?: number;
 }
@@ -33,6 +38,8 @@ export interface Grid {
   readonly sigmas: readonly number[];
   /** What unit normal noise is multiplied by, in the space of x0 + σ·noise. */
   readonly start: number;
+  /** Whose way of starting that is. */
+  readonly tool: "diffusers" | "comfyui";
   /** Where the last step lands, for levels that say so; else the sampler does. */
   readonly final?: 0;
 }
@@ -50,7 +57,7 @@ export function gridOf(
   if (sigmas !== undefined) {
     const given = descendingSigmas(sigmas);
     const told = given.map((sigma) => f32(timestepAt(levels.sigmas, sigma)));
-    return { timesteps: told, sigmas: given, start: given[0], final: 0 };
+    return { timesteps: told, sigmas: given, start: given[0], tool: "diffusers", final: 0 };
   }
   if (timesteps !== undefined) {
     return gridAt(descendingTimesteps(timesteps, config.trainTimesteps), levels, spacing);
@@ -101,7 +108,7 @@ function timestepsOf(config: SchedulerConfig, spacing: Spacing, steps: number, s
 
 function gridAt(timesteps: readonly number[], levels: NoiseLevels, spacing: Spacing): Grid {
   const sigmas = timesteps.map((timestep) => f32(sigmaAt(levels.sigmas, timestep)));
-  return { timesteps, sigmas, start: startOf(spacing, sigmas[0]) };
+  return { timesteps, sigmas, start: startOf(spacing, sigmas[0]), tool: "diffusers" };
 }
 
 /** Noise of unit variance on top of a picture of unit variance for `leading`; the others start from noise alone. */
@@ -110,7 +117,12 @@ function startOf(spacing: Spacing, sigmaMax: number): number {
 }
 
 /** diffusers takes the ends from the spacing for Euler and Heun, from the whole table for DPM-Solver. */
-function rampedGrid({ sigmas, timesteps, start }: Grid, ramp: Ramp, levels: NoiseLevels, sampler: SamplerName): Grid {
+function rampedGrid(
+  { sigmas, timesteps, start, tool }: Grid,
+  ramp: Ramp,
+  levels: NoiseLevels,
+  sampler: SamplerName,
+): Grid {
   const table = levels.sigmas;
   const multistep = sampler === "dpmpp-2m" || sampler === "dpmpp-2m-sde";
   const [max, min] = multistep
@@ -119,7 +131,7 @@ function rampedGrid({ sigmas, timesteps, start }: Grid, ramp: Ramp, levels: Nois
   const exact = ramped(ramp, sigmas.length, max, min);
   const told = exact.map((sigma) => timestepAt(table, sigma));
   const whole = ramp === "karras" ? roundHalfToEven : Math.trunc;
-  return { sigmas: exact.map(f32), timesteps: told.map(multistep ? whole : f32), start };
+  return { sigmas: exact.map(f32), timesteps: told.map(multistep ? whole : f32), start, tool };
 }
 
 function comfyGrid(config: SchedulerConfig, spacing: ComfySpacing, steps: number): Grid {
@@ -129,6 +141,7 @@ function comfyGrid(config: SchedulerConfig, spacing: ComfySpacing, steps: number
     sigmas,
     timesteps: sigmas.map((sigma) => nearestTimestep(levels, sigma)),
     start: comfyStart(sigmas[0], levels),
+    tool: "comfyui",
     final: 0,
   };
 }
@@ -143,7 +156,8 @@ function alignYourSteps(levels: NoiseLevels, steps: number): Grid {
     const low = Math.floor(place);
     return f32(Math.exp(logs[low] + (logs[low + 1] - logs[low]) * (place - low)));
   });
-  return { sigmas, timesteps: sigmas.map((sigma) => f32(timestepAt(levels.sigmas, sigma))), start: sigmas[0] };
+  const timesteps = sigmas.map((sigma) => f32(timestepAt(levels.sigmas, sigma)));
+  return { sigmas, timesteps, start: sigmas[0], tool: "diffusers" };
 }
 
 function isComfy(spacing: Spacing): spacing is ComfySpacing {

@@ -1,7 +1,8 @@
 /** The mathematics of few steps. Pure: no I/O, no ONNX. */
 
-export { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS, TIMESTEP_SPACINGS } from "./contract.ts";
+export { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS, TIMESTEP_SPACINGS } from "./contract.ts";
 export type {
+  InitNoise,
   Prediction,
   Ramp,
   Sampler,
@@ -16,7 +17,7 @@ export type {
 export { compareRuns, type Comparison, type Difference, type Run } from "./compare.ts";
 export { guidanceAt, guidanceEmbedding, guided, usesGuidance } from "./guidance.ts";
 export { type MicroConditioning, timeIds } from "./micro_conditioning.ts";
-export { inpainted, noised } from "./picture.ts";
+export { inpainted, latentMask, noised } from "./picture.ts";
 export { plan, type PlanOptions } from "./plan.ts";
 export { denoised, epsilonOf, velocityOf, x0Of } from "./prediction.ts";
 export { type Range, type Recipe, recipes } from "./recipes.ts";

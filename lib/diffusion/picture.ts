@@ -3,7 +3,7 @@
 import type { Schedule, Space } from "./contract.ts";
 import { alphaSigma } from "./prediction.ts";
 import { mix } from "./samplers/mix.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { formatShape, type Shape, sizeOf, Tensor } from "../tensor/tensor.ts";
 
 /**
  * A clean latent with the noise of a schedule's step: where a run from a picture starts. SDEdit, Meng et al. 2021
@@ -36,4 +36,43 @@ export function inpainted(
   const kept = index < schedule.timesteps.length ? noised(original, noise, space, schedule, index) : original;
   const drawn = x.zip(mask, "mask", (x, mask) => x * mask);
   return drawn.plus(kept.zip(mask, "mask", (kept, mask) => kept * (1 - mask)));
+}
+
+/** ITU-R BT.601's luma, by which PIL turns colours grey. */
+const LUMA = [0.299, 0.587, 0.114] as const;
+
+/**
+ * A mask as inpainting wants it: 1 where the picture is drawn anew, 0 where it is kept. As diffusers does: grey, cut at
+ * one half, and of each latent cell the pixel at its top left.
+ *
+ * @param mask white where the picture is drawn anew, `[1 or batch, 1 or 3, height, width]` in 0..1
+ * @param shape of the latents, `[batch, 4, height/8, width/8]`
+ * @returns of that shape
+ * @throws RangeError for a mask of another size, or of another number of pictures
+ */
+export function latentMask(mask: Tensor, shape: Shape): Tensor {
+  const [rows = 0, colours = 0, height = 0, width = 0] = mask.shape;
+  const [batch, channels, down, across] = shape;
+  const unit = Math.floor(height / down);
+  const fits = mask.shape.length === 4 && (rows === 1 || rows === batch) && (colours === 1 || colours === 3) &&
+    unit >= 1 && height === unit * down && width === unit * across;
+  if (!fits) {
+    throw new RangeError(
+      `Cannot mask with ${formatShape(mask.shape)}: wanted is a picture as large as the image, ` +
+        `[1 or ${batch}, 1 or 3, height, width].`,
+    );
+  }
+  const area = height * width;
+  const greyAt = (row: number, place: number): number => {
+    const at = row * colours * area + place;
+    if (colours === 1) return mask.data[at];
+    return LUMA.reduce((sum, weight, colour) => sum + weight * mask.data[at + colour * area], 0);
+  };
+  const data = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < data.length; i++) {
+    const [x, y] = [i % across, Math.floor(i / across) % down];
+    const row = rows === 1 ? 0 : Math.floor(i / (channels * down * across));
+    data[i] = greyAt(row, y * unit * width + x * unit) >= 0.5 ? 1 : 0;
+  }
+  return new Tensor(data, shape);
 }

@@ -1,6 +1,6 @@
 /** A request becomes a trajectory: the recipe's choices, the request's own on top, and a guard against misuse. */
 
-import type { Prediction, Ramp, SamplerName, Schedule, Spacing, Trajectory } from "./contract.ts";
+import type { InitNoise, Prediction, Ramp, SamplerName, Schedule, Spacing, Trajectory } from "./contract.ts";
 import { type Range, type Recipe, recipes } from "./recipes.ts";
 import { scheduleOf } from "./schedule.ts";
 import { type SchedulerConfig, SDXL_SCHEDULER } from "./scheduler_config.ts";
@@ -18,6 +18,8 @@ export interface PlanOptions {
   readonly timesteps?: readonly number[];
   /** The noise levels themselves, descending to 0; in place of `steps` and `spacing`. */
   readonly sigmas?: readonly number[];
+  /** What unit noise is multiplied by to begin with. Default: as the tool does whose spacing it is. */
+  readonly initNoise?: InitNoise;
   readonly guidance?: number;
   /** How much of the guided output's contrast is taken back to the prompt's own, 0 … 1. Default 0. */
   readonly guidanceRescale?: number;

@@ -1,7 +1,7 @@
 /** A spacing becomes a schedule: timesteps for the network, sigmas for the sampler. */
 
-import type { SamplerName, Schedule, Spacing } from "./contract.ts";
-import { gridOf, type ScheduleOptions } from "./grid.ts";
+import type { InitNoise, SamplerName, Schedule, Spacing } from "./contract.ts";
+import { type Grid, gridOf, type ScheduleOptions } from "./grid.ts";
 import { type NoiseLevels, noiseLevels, sigmaAt } from "./noise_levels.ts";
 import { samplers } from "./samplers/mod.ts";
 import type { SchedulerConfig } from "./scheduler_config.ts";
@@ -15,11 +15,11 @@ export function scheduleOf(config: SchedulerConfig, options: ScheduleOptions): S
   const { sampler = "euler", eta } = options;
   const levels = noiseLevels(config);
   const grid = gridOf(config, levels, { ...options, sampler });
-  const { timesteps, sigmas, start, final = finalSigma(config, sampler, levels) } = grid;
+  const { timesteps, sigmas, final = finalSigma(config, sampler, levels) } = grid;
   const schedule = {
     timesteps,
     sigmas: [...sigmas, final],
-    initNoiseSigma: samplers[sampler].space === "preserving" ? 1 : start,
+    initNoiseSigma: initNoiseSigma(grid, sampler, options.initNoise),
   };
   if (sampler === "heun") return twiceEach(schedule);
   if (sampler === "tcd") return { ...schedule, landings: landingsOfTcd(timesteps, levels, eta) };
@@ -29,6 +29,14 @@ export function scheduleOf(config: SchedulerConfig, options: ScheduleOptions): S
     return { ...schedule, landings: landingsOfDdim(timesteps, levels, final) };
   }
   return schedule;
+}
+
+/** In the sampler's own space. diffusers' samplers that mix picture and noise start from the noise itself, wherever. */
+function initNoiseSigma({ sigmas: [sigma], start, tool }: Grid, sampler: SamplerName, asked?: InitNoise): number {
+  const root = f32(Math.sqrt(f32(f32(sigma * sigma) + 1)));
+  const exploding = asked === "sigma" ? sigma : asked === "unit-variance" ? root : start;
+  if (samplers[sampler].space === "exploding") return exploding;
+  return asked === undefined && tool === "diffusers" ? 1 : f32(exploding / root);
 }
 
 /** Where the last step lands. diffusers gives a choice to Euler and DPM-Solver, and another one to DDIM. */

@@ -37,15 +37,17 @@ export interface ConvOptions {
   /** Default 3, padded so that stride 1 keeps the size. */
   readonly kernel?: 1 | 3;
   readonly stride?: 1 | 2;
+  /** Default true. */
+  readonly bias?: boolean;
   /** Above, left, below, right. Default: half the kernel on every side. */
   readonly pads?: readonly number[];
 }
 
 /** torch.nn.Conv2d with a square kernel. */
 export function conv2d(g: Scope, x: Value, out: number, options: ConvOptions = {}): Value {
-  const { kernel = 3 } = options;
+  const { kernel = 3, bias = true } = options;
   const weight = g.float32(g.find("weight", [out, x.channels, kernel, kernel]), x);
-  const y = convolve(g, [x, weight, g.weight("bias", [out])], out, options);
+  const y = convolve(g, bias ? [x, weight, g.weight("bias", [out])] : [x, weight], out, options);
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
     const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], options);
     const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.float32(up)], out, { kernel: 1 });
@@ -76,6 +78,10 @@ export function layerNorm(g: Scope, x: Value, epsilon = 1e-5): Value {
 /** x·sigmoid(x) */
 export function silu(g: Scope, x: Value): Value {
   return g.lowering.sigmoidGate(g, x, 1);
+}
+
+export function relu(g: Scope, x: Value): Value {
+  return g.op("Relu", [x], x.channels);
 }
 
 /** The exact GELU, by erf. */

@@ -3,7 +3,7 @@
  * run can be replayed from its outputs, to the same bits, without loading a model.
  */
 
-import { denoised, inSpace, samplers, type SamplerState } from "../diffusion/mod.ts";
+import { denoised, inpainted, inSpace, samplers, type SamplerState } from "../diffusion/mod.ts";
 import type { Memory } from "../measure/memory.ts";
 import { batchNoise } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -35,13 +35,15 @@ export function advance(step: Step, output: Tensor, measure: () => Cost): Step {
   const state = samplerState(step);
   const x0 = denoised(sampler, trajectory.prediction, state, output);
   const drawn = sampler.draws(state)
-    ? batchNoise(step.generators, step.latent.shape.slice(1))
+    ? batchNoise(step.generators, step.latent.shape.slice(1), step.latent.shape[0])
     : { noise: undefined, generators: step.generators };
   const { x, history } = sampler.step(state, x0, drawn.noise);
+  const { inpainting, noise } = step;
   return new Step({
     index: index + 1,
-    latent: x,
-    noise: step.noise,
+    latent: inpainting ? inpainted(x, { ...inpainting, noise }, sampler.space, trajectory.schedule, index + 1) : x,
+    noise,
+    inpainting,
     request: step.request,
     trajectory,
     conditioning: step.conditioning,

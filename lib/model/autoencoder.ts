@@ -1,22 +1,27 @@
 /** Between pictures and latents, by the VAE. */
 
 import type { BuildOptions } from "../graph/builder.ts";
+import { buildTinyDecoder, buildTinyEncoder } from "../graph/tiny_vae.ts";
 import { buildVaeDecoder, buildVaeEncoder } from "../graph/vae.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
-import type { VaeArchitecture } from "../weights/architecture.ts";
+import { type AutoencoderArchitecture, isTiny, pixelsPerLatent } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
 import { wantFinite } from "./finite.ts";
+import type { Encodes } from "./start.ts";
 import type { Stages } from "./stage.ts";
 
 /** The distribution's log variance is kept between these, as in diffusers: outside, float32 loses the deviation. */
 const LOG_VARIANCE = { least: -30, most: 20 };
 
 export class Autoencoder {
-  readonly #vae: Part<VaeArchitecture>;
+  readonly #name: string;
+  readonly #vae: Part<AutoencoderArchitecture>;
   readonly #stages: Stages;
   readonly #options: BuildOptions;
 
-  constructor(vae: Part<VaeArchitecture>, stages: Stages, options: BuildOptions) {
+  /** @param name of its sessions, among a model's others */
+  constructor(name: string, vae: Part<AutoencoderArchitecture>, stages: Stages, options: BuildOptions) {
+    this.#name = name;
     this.#vae = vae;
     this.#stages = stages;
     this.#options = options;
@@ -24,7 +29,11 @@ export class Autoencoder {
 
   /** Pixels a latent's cell stands for: 8 in SDXL. */
   get pixelsPerLatent(): number {
-    return 2 ** (this.#vae.architecture.blockOutChannels.length - 1);
+    return pixelsPerLatent(this.#vae.architecture);
+  }
+
+  get encodes(): Encodes {
+    return isTiny(this.#vae.architecture) ? "a latent" : "a distribution";
   }
 
   /**
@@ -40,8 +49,11 @@ export class Autoencoder {
       );
     }
     wantFinite(latent, "the latent");
-    const build = () => buildVaeDecoder(architecture, weights, this.#options);
-    const outputs = await this.#stages.use("vae", build, (session) => session.run({ latent_sample: latent }));
+    const build = () =>
+      isTiny(architecture)
+        ? buildTinyDecoder(architecture, weights, this.#options)
+        : buildVaeDecoder(architecture, weights, this.#options);
+    const outputs = await this.#stages.use(this.#name, build, (session) => session.run({ latent_sample: latent }));
     const sample = outputs.get("sample");
     if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
     wantFinite(sample, "the VAE's output");
@@ -50,7 +62,8 @@ export class Autoencoder {
 
   /**
    * @param picture `[batch, 3, height, width]` in 0..1
-   * @param noise unit normal, `[batch, 4, height/8, width/8]`, to sample the encoder's distribution with. Default: its mean
+   * @param noise unit normal, `[batch, 4, height/8, width/8]`, to sample the encoder's distribution with. Default: its
+   *   mean. A tiny autoencoder has none, and takes no notice.
    * @returns `[batch, 4, height/8, width/8]`, in the scale that samplers work in
    */
   async encode(picture: Tensor, noise?: Tensor): Promise<Tensor> {
@@ -66,8 +79,16 @@ export class Autoencoder {
     }
     wantFinite(picture, "the picture");
     const sample = picture.map((value) => 2 * value - 1);
-    const build = () => buildVaeEncoder(architecture, weights, this.#options);
-    const outputs = await this.#stages.use("vae_encoder", build, (session) => session.run({ sample }));
+    const build = () =>
+      isTiny(architecture)
+        ? buildTinyEncoder(architecture, weights, this.#options)
+        : buildVaeEncoder(architecture, weights, this.#options);
+    const outputs = await this.#stages.use(`${this.#name}_encoder`, build, (session) => session.run({ sample }));
+    const latent = outputs.get("latent_sample");
+    if (latent !== undefined) {
+      wantFinite(latent, "the VAE encoder's output");
+      return latent.times(scalingFactor);
+    }
     const parameters = outputs.get("latent_parameters");
     if (parameters === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");
     wantFinite(parameters, "the VAE encoder's output");

@@ -1,28 +1,21 @@
 /**
- * A model as a file that other tools read: its LoRAs fused, its layout and number type chosen. Streamed tensor by
+ * A model as files that other tools read: its LoRAs fused, its layout and number type chosen. Streamed tensor by
  * tensor, so the memory that it takes is a few times its largest tensor.
  */
 
-import type { Tensor } from "../tensor/tensor.ts";
-import {
-  originalTextEncoder,
-  originalTextEncoder2,
-  originalUnet,
-  originalVae,
-  type Stored,
-} from "../weights/keys/original_names.ts";
-import type { LoraPart } from "../weights/lora.ts";
-import { type PlannedTensor, streamSafetensors } from "../weights/safetensors.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { kindOf } from "../weights/files.ts";
+import { type PlannedTensor, readBytesOf, streamSafetensors } from "../weights/safetensors.ts";
 import type { Weights } from "../weights/weights.ts";
+import { type BakeDType, encoded, joined, transposed } from "./bake_bytes.ts";
+import { folderFiles } from "./bake_folder.ts";
+import { type BakedFile, bakedFiles, type BakeLayout, type Row, shapeOfRow } from "./bake_layout.ts";
 import { changesOf, fusedWeight, sumNetwork } from "./lora_sum.ts";
 import type { Model } from "./model.ts";
+import type { Session } from "./sessions/session.ts";
 
-/** "file": a whole checkpoint under the original names, as ComfyUI and A1111 read it; "unet": a U-Net under diffusers'. */
-export const BAKE_LAYOUTS = ["file", "unet"] as const;
-export type BakeLayout = typeof BAKE_LAYOUTS[number];
-
-export const BAKE_DTYPES = ["fp16", "fp32"] as const;
-export type BakeDType = typeof BAKE_DTYPES[number];
+export { BAKE_DTYPES, type BakeDType } from "./bake_bytes.ts";
+export { BAKE_LAYOUTS, type BakeLayout } from "./bake_layout.ts";
 
 export interface BakeOptions {
   /** Default "file". */
@@ -35,98 +28,113 @@ export interface BakeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A tensor to write, and the network that its parts are in. */
-interface Row extends Stored {
-  readonly part: LoraPart | "vae";
-}
-
 /**
- * Writes a model to a .safetensors file, with its LoRAs at the strengths that it was opened with.
+ * Writes a model with its LoRAs at the strengths that it was opened with: to a .safetensors file, or to a new folder.
  *
- * @throws RangeError when a value is too large for half floats, or the layout has no name for a tensor
+ * @throws RangeError when a value is too large for half floats, or the layout has no name for a tensor; an error when
+ *   a folder is to be written where something is
  */
 export async function bake(model: Model, path: string, options: BakeOptions = {}): Promise<void> {
-  const { layout = "file", dtype = "fp16", onProgress, signal } = options;
-  const { checkpoint, runtime } = model;
-  const { unet, vae, textEncoder, textEncoder2 } = checkpoint;
-  const weights = {
-    unet: unet.weights,
-    vae: vae.weights,
-    text_encoder: textEncoder.weights,
-    text_encoder_2: textEncoder2.weights,
-  };
-  const keysOf = (of: Weights) => of.refs.map(({ key }) => key);
-  const rowsOf = (part: Row["part"], stored: readonly Stored[]) => stored.map((row): Row => ({ ...row, part }));
-  const rows = layout === "unet" ? rowsOf("unet", keysOf(unet.weights).map((key) => ({ name: key, keys: [key] }))) : [
-    ...rowsOf("unet", originalUnet(keysOf(unet.weights), unet.architecture)),
-    ...rowsOf("vae", originalVae(keysOf(vae.weights), vae.architecture)),
-    ...rowsOf("text_encoder", originalTextEncoder(keysOf(textEncoder.weights))),
-    ...rowsOf("text_encoder_2", originalTextEncoder2(keysOf(textEncoder2.weights))),
-  ];
-  const changes = {
-    unet: changesOf(unet.weights, "unet", model.branches),
-    vae: new Map(),
-    text_encoder: changesOf(textEncoder.weights, "text_encoder", model.branches),
-    text_encoder_2: changesOf(textEncoder2.weights, "text_encoder_2", model.branches),
-  };
-  const shapeFor = ({ part, keys, how }: Row): readonly number[] => {
-    const [first, ...inner] = keys.map((key) => weights[part].shape(key) ?? [])[0];
-    const shape = [first * keys.length, ...inner];
-    return how === "transpose" ? shape.toReversed() : how === "unsqueeze" ? [...shape, 1, 1] : shape;
-  };
-  const byName = new Map(rows.map((row) => [row.name, row]));
-  const planned = rows.map((row): PlannedTensor => ({
-    name: row.name,
-    dtype: dtype === "fp16" ? "F16" : "F32",
-    shape: shapeFor(row),
-  }));
-  const session = await runtime.load(sumNetwork(runtime));
-  let written = 0;
+  const { layout = "file", dtype = "fp16" } = options;
+  const files = bakedFiles(model.checkpoint, layout);
+  const session = await model.runtime.load(sumNetwork(model.runtime));
   try {
-    await streamSafetensors(path, planned, async ({ name }) => {
-      signal?.throwIfAborted();
-      const row = byName.get(name);
-      if (row === undefined) throw new RangeError(`Cannot bake "${name}": it was not planned.`);
-      const blocks: Uint8Array[] = [];
-      for (const key of row.keys) {
-        const ref = weights[row.part].ref(key);
-        if (ref === undefined) throw new RangeError(`Cannot bake "${name}": the model has no "${key}".`);
-        const change = changes[row.part].get(key) ?? { ref, modules: [] };
-        const weight = await fusedWeight(change, session);
-        blocks.push(bytesOf(row.how === "transpose" ? transposed(weight) : weight, dtype, key));
+    const write = weightsWriter(model, session, { ...options, dtype }, files);
+    if (layout !== "folder") {
+      for (const { rows } of files) await write(path, rows);
+      return;
+    }
+    const texts = await folderFiles(model.checkpoint, dtype);
+    await wholeFolder(path, async (folder) => {
+      for (const { name, content } of texts) {
+        await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+        await Deno.writeFile(join(folder, name), content);
       }
-      onProgress?.(++written, planned.length);
-      return joined(blocks);
-    }, new Map([["format", "pt"]]));
+      for (const { name, rows } of files) {
+        await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+        await write(join(folder, name), rows);
+      }
+    });
   } finally {
     await session.release();
   }
 }
 
-function bytesOf({ data }: Tensor, dtype: BakeDType, key: string): Uint8Array {
-  if (dtype === "fp32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const half = new Float16Array(data);
-  const lost = half.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(data[i]));
-  if (lost >= 0) {
-    throw new RangeError(
-      `Cannot bake "${key}" as fp16: ${data[lost]} at index ${lost} is beyond half floats' 65504. Bake as fp32.`,
-    );
-  }
-  return new Uint8Array(half.buffer);
+/** What writes one file of weights, and counts on from file to file. */
+function weightsWriter(
+  { checkpoint: { unet, vae, textEncoder, textEncoder2 }, branches }: Model,
+  session: Session,
+  { dtype, onProgress, signal }: BakeOptions & { readonly dtype: BakeDType },
+  files: readonly BakedFile[],
+): (path: string, rows: readonly Row[]) => Promise<void> {
+  const weights: Readonly<Record<Row["part"], Weights>> = {
+    unet: unet.weights,
+    vae: vae.weights,
+    text_encoder: textEncoder.weights,
+    text_encoder_2: textEncoder2.weights,
+  };
+  const changes = {
+    unet: changesOf(unet.weights, "unet", branches),
+    vae: new Map(),
+    text_encoder: changesOf(textEncoder.weights, "text_encoder", branches),
+    text_encoder_2: changesOf(textEncoder2.weights, "text_encoder_2", branches),
+  };
+  const stored = dtype === "fp16" ? "F16" : "F32";
+  const total = files.reduce((sum, { rows }) => sum + rows.length, 0);
+  let written = 0;
+
+  const bytesOf = async ({ part, keys, how }: Row): Promise<Uint8Array> => {
+    const blocks: Uint8Array[] = [];
+    for (const key of keys) {
+      const ref = weights[part].ref(key);
+      if (ref === undefined) throw new RangeError(`Cannot bake the ${part}: the model has no "${key}".`);
+      const change = changes[part].get(key);
+      const asItLies = change === undefined && ref.dtype === stored &&
+        (how === "transpose") === (ref.transposed ?? false);
+      if (asItLies) {
+        blocks.push(await readBytesOf(ref.file, ref));
+        continue;
+      }
+      const weight = await fusedWeight(change ?? { ref, modules: [] }, session);
+      blocks.push(encoded(how === "transpose" ? transposed(weight) : weight, dtype, key));
+    }
+    return joined(blocks);
+  };
+
+  return async (path, rows) => {
+    const byName = new Map(rows.map((row) => [row.name, row]));
+    const planned = rows.map((row): PlannedTensor => ({
+      name: row.name,
+      dtype: stored,
+      shape: shapeOfRow(row, weights[row.part]),
+    }));
+    await streamSafetensors(path, planned, async ({ name }) => {
+      signal?.throwIfAborted();
+      const row = byName.get(name);
+      if (row === undefined) throw new RangeError(`Cannot bake "${name}": it was not planned.`);
+      const bytes = await bytesOf(row);
+      onProgress?.(++written, total);
+      return bytes;
+    }, new Map([["format", "pt"]]));
+  };
 }
 
-function transposed(tensor: Tensor): Tensor {
-  const [rows, columns] = tensor.shape;
-  return tensor.map((_, i) => tensor.data[(i % rows) * columns + Math.floor(i / rows)]).reshape([columns, rows]);
-}
-
-function joined(blocks: readonly Uint8Array[]): Uint8Array {
-  if (blocks.length === 1) return blocks[0];
-  const bytes = new Uint8Array(blocks.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const block of blocks) {
-    bytes.set(block, offset);
-    offset += block.length;
+/** Makes a folder whole or not at all: under another name beside its place, then renamed. */
+async function wholeFolder(path: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  const target = resolve(path);
+  if (await kindOf(target) !== "nothing") {
+    throw new Deno.errors.AlreadyExists(`Cannot bake to ${path}: it is there already. Name a new folder.`);
   }
-  return bytes;
+  if (await kindOf(dirname(target)) !== "folder") {
+    throw new Deno.errors.NotFound(`Cannot write ${path}: the folder ${dirname(path)} does not exist.`);
+  }
+  const temporary = join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.incomplete`);
+  try {
+    await Deno.mkdir(temporary);
+    await fill(temporary);
+    await Deno.rename(temporary, target);
+  } catch (error) {
+    if (await kindOf(temporary) !== "nothing") await Deno.remove(temporary, { recursive: true });
+    throw error;
+  }
 }

@@ -70,7 +70,7 @@ export function sumNetwork({ lowering }: Runtime): Network {
   const up = graph.input("up", "float32", ["out", "rank"]);
   const down = graph.input("down", "float32", ["rank", "in"]);
   const strength = graph.input("strength", "float32", []);
-  const delta = g.mul(g.op("MatMul", [up, down], 0), strength);
-  graph.output("fused", g.add(weight, delta), ["out", "in"]);
+  // One pass over the large matrix: the strength goes into the small one, the sum into the product.
+  graph.output("fused", g.op("Gemm", [up, g.mul(down, strength), weight], 0), ["out", "in"]);
   return graph.finish();
 }

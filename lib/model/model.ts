@@ -1,18 +1,11 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
 import { setImmediate } from "node:timers";
-import {
-  noised,
-  plan,
-  recipes,
-  samplers,
-  type SchedulerConfig,
-  type Trajectory,
-  usesGuidance,
-} from "../diffusion/mod.ts";
+import { latentMask, plan, recipes, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { AutoencoderArchitecture } from "../weights/architecture.ts";
+import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
@@ -24,13 +17,15 @@ import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, rowsFor, sizeFor, sizesFor } from "./start.ts";
+import { type Draws, drawStart, latentShape, rowsFor, sizeFor, sizesFor, startLatent } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
 import { Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
 
 export interface ModelOptions {
   readonly checkpoint: Checkpoint;
+  /** What decodes previews in place of the VAE. */
+  readonly preview?: Part<AutoencoderArchitecture>;
   readonly runtime: Runtime;
   readonly precision: Precision;
   /** Where weights go that are quantised. Default: the kit's cache. */
@@ -54,6 +49,11 @@ export interface Generated {
   readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
 }
 
+export interface DecodeOptions {
+  /** Default "vae". */
+  readonly by?: "vae" | "preview";
+}
+
 /** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -67,25 +67,26 @@ export class Model {
   readonly #stages: Stages;
   readonly #text: TextEncoders;
   readonly #autoencoder: Autoencoder;
+  readonly #preview: Autoencoder | undefined;
   readonly #denoiser: Denoiser;
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
-    const { checkpoint, runtime, precision, quantizedFolder, scheduler, memory, loras, loraMode, warn, onClose } =
-      options;
+    const { checkpoint, preview, runtime, precision, quantizedFolder, scheduler, memory } = options;
+    const { loras, loraMode, warn, onClose } = options;
     this.checkpoint = checkpoint;
     this.runtime = runtime;
     this.#scheduler = scheduler;
     this.#stages = new Stages(runtime, memory);
-    this.#autoencoder = new Autoencoder(checkpoint.vae, this.#stages, runtime);
+    this.#autoencoder = new Autoencoder("vae", checkpoint.vae, this.#stages, runtime);
+    this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = onClose;
     this.precision = precision;
-    const { lowering } = runtime;
-    const { unet } = checkpoint;
-    const unetLowering = () =>
-      precision === "int8" ? int8Unet(lowering, unet, { folder: quantizedFolder }) : Promise.resolve(lowering);
-    this.#denoiser = new Denoiser({ unet, stages: this.#stages, lowering: unetLowering, loras: this.#loras });
+    const [{ lowering }, { unet }] = [runtime, checkpoint];
+    const quantized = () => int8Unet(lowering, unet, { folder: quantizedFolder });
+    const lowered = precision === "int8" ? quantized : () => Promise.resolve(lowering);
+    this.#denoiser = new Denoiser({ unet, stages: this.#stages, lowering: lowered, loras: this.#loras });
     this.#text = new TextEncoders({ checkpoint, stages: this.#stages, lowering, loras: this.#loras, warn });
   }
 
@@ -120,14 +121,11 @@ export class Model {
     signal?.throwIfAborted();
     const started = performance.now();
     const trajectory = plan(request, this.#scheduler);
-    const draws = drawStart(request, this.#latentShape(request));
+    const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
-    const latent = request.image === undefined ? noise.times(trajectory.schedule.initNoiseSigma) : noised(
-      await this.#imageLatent(request.image, draws),
-      noise,
-      samplers[trajectory.sampler].space,
-      trajectory.schedule,
-    );
+    const { image, mask } = request;
+    const original = image && await this.#imageLatent(image, draws);
+    const latent = startLatent(request, trajectory, noise, original);
     const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
     signal?.throwIfAborted();
     return new Step({
@@ -137,6 +135,7 @@ export class Model {
       request,
       trajectory,
       conditioning,
+      inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started },
@@ -178,6 +177,7 @@ export class Model {
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
+      encodes: this.#autoencoder.encodes,
       planOf: (request) => plan(request, this.#scheduler),
       conditionOf,
     });
@@ -195,10 +195,26 @@ export class Model {
   /**
    * Latents as a picture, by the VAE: a step's latent, or any latent `[batch, 4, height/8, width/8]`.
    *
+   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with
    * @returns `[batch, 3, height, width]` in 0..1
+   * @throws RangeError when a preview is asked for and the model has none
    */
-  decode(latent: Step | Tensor): Promise<Tensor> {
-    return this.#autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+  decode(latent: Step | Tensor, { by = "vae" }: DecodeOptions = {}): Promise<Tensor> {
+    const autoencoder = by === "preview" ? this.#wantPreview() : this.#autoencoder;
+    return autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+  }
+
+  /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */
+  get preview(): { decode(latent: Tensor): Promise<Tensor> } {
+    const autoencoder = this.#wantPreview();
+    return { decode: (latent) => autoencoder.decode(latent) };
+  }
+
+  #wantPreview(): Autoencoder {
+    if (this.#preview) return this.#preview;
+    throw new RangeError(
+      `Cannot decode a preview: the model was opened without one. Open it with preview, a tiny autoencoder's file.`,
+    );
   }
 
   /**
@@ -280,15 +296,6 @@ export class Model {
 
   /** `[4, height/8, width/8]` */
   #latentShape(request: Request): Shape {
-    const { width, height } = this.#sizeOf(request);
-    const unit = this.pixelsPerLatent;
-    for (const [side, pixels] of [["width", width], ["height", height]] as const) {
-      if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {
-        throw new RangeError(
-          `Cannot make a picture ${width}x${height}: the ${side} is ${pixels}, wanted is a multiple of ${unit} pixels.`,
-        );
-      }
-    }
-    return [this.checkpoint.unet.architecture.inChannels, height / unit, width / unit];
+    return latentShape(this.checkpoint.unet.architecture.inChannels, this.#sizeOf(request), this.pixelsPerLatent);
   }
 }

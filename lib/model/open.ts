@@ -1,7 +1,7 @@
 /** Opens a checkpoint as it was published. */
 
 import { kindOf } from "../weights/files.ts";
-import { type CheckpointOptions, openCheckpoint } from "../weights/open.ts";
+import { type CheckpointOptions, openAutoencoder, openCheckpoint } from "../weights/open.ts";
 import { openLora } from "../weights/lora.ts";
 import { fuse } from "./fuse.ts";
 import type { LoadedLora, LoraMode } from "./loras.ts";
@@ -25,6 +25,11 @@ export interface OpenOptions extends CheckpointOptions {
    * layer, each time.
    */
   readonly memory?: MemoryMode;
+  /**
+   * A small autoencoder of the same latents, as TAESD for SDXL, that `model.decode` takes for previews: a file or folder.
+   * As `vae` it takes the VAE's place.
+   */
+  readonly preview?: string;
   /** LoRAs, each with its strength (default 1): paths, or path and strength. */
   readonly loras?: readonly (string | { readonly path: string; readonly strength?: number })[];
   /**
@@ -51,8 +56,11 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
   const { warn = console.warn } = options;
   const runtime = onnxRuntimeCpu({ threads, memory });
   wantPrecision(precision, runtime);
-  const [model, unetPath, vaePath] = await Promise.all([path, unet, vae].map((name) => name && located(name)));
+  const [model, unetPath, vaePath, previewPath] = await Promise.all(
+    [path, unet, vae, options.preview].map((name) => name && located(name)),
+  );
   const checkpoint = await openCheckpoint(model ?? path, { unet: unetPath, vae: vaePath, tokenizer });
+  const preview = previewPath === undefined ? undefined : await openAutoencoder(previewPath, checkpoint.vae);
   const scheduler = await readScheduler(checkpoint, warn);
   const loaded: LoadedLora[] = [];
   for (const lora of loras) {
@@ -62,7 +70,7 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
   for (const { lora: { path, unmatched } } of loaded) {
     if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
   }
-  const rest = { runtime, precision, scheduler, memory, loras: loaded, loraMode, warn };
+  const rest = { runtime, precision, preview, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
   const fused = await fuse(checkpoint, loaded, runtime);
   // Fused weights are made anew each time: what is quantised of them would only pile up in the cache.

@@ -4,7 +4,9 @@
  * Tensors: `noise` `[B,4,h,w]` before scaling; `prompt_embeds` `[B,77,D]`, `pooled_prompt_embeds` `[B,P]`, and
  * `negative_…` with guidance; `timesteps` `[n]`; `sigmas` `[n+1]`; `latents` `[n+1,B,4,h,w]`, first the scaled start,
  * last the result; `denoised` and `prediction` `[n,B,4,h,w]`; `image` `[B,3,H,W]` in 0..1. A run that was stopped
- * after k steps has k + 1 latents and k of the others. The metadata key `fewstep` is JSON: see `Metadata`.
+ * after k steps has k + 1 latents and k of the others. A run from a picture has it as `init_image`; an inpainted one
+ * also has `mask_image`, and `init_latents` `[B,4,h,w]`, what was kept. The metadata key `fewstep` is JSON: see
+ * `Metadata`.
  */
 
 import { basename } from "node:path";
@@ -65,6 +67,8 @@ export interface RunRecord {
   readonly denoised: Tensor;
   readonly prediction: Tensor;
   readonly image: Tensor | undefined;
+  /** The clean latents of the picture that was inpainted, `[B,4,h,w]`. */
+  readonly initLatents: Tensor | undefined;
 }
 
 /** What a record says about the model: an opened `Model` has it all. */
@@ -103,6 +107,8 @@ export async function saveRecord(path: string, { model, step, image }: SaveRecor
     ["prediction", stack(taken.map(({ prediction }) => prediction))],
     ["image", image],
     ["init_image", step.request.image],
+    ["mask_image", step.request.mask],
+    ["init_latents", step.inpainting?.original],
   ]);
   const present = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) if (tensor) present.set(name, tensor);
@@ -176,7 +182,7 @@ export async function openRecord(path: string): Promise<RunRecord> {
   const maybe = async (name: string): Promise<Tensor | undefined> =>
     file.tensors.has(name) ? await read(name) : undefined;
   const noise = await read("noise");
-  const given = { noise, image: await maybe("init_image") };
+  const given = { noise, image: await maybe("init_image"), mask: await maybe("mask_image") };
   const record: RunRecord = {
     request: parseRequest(metadata.request, given),
     earlier: metadata.earlier.map(({ until, request }) => ({ until, request: parseRequest(request, given) })),
@@ -196,6 +202,7 @@ export async function openRecord(path: string): Promise<RunRecord> {
     denoised: await read("denoised"),
     prediction: await read("prediction"),
     image: await maybe("image"),
+    initLatents: metadata.request.mask ? await read("init_latents") : undefined,
   };
   checkShapes(path, record);
   return record;
@@ -216,9 +223,11 @@ function parseMetadata(path: string, text: string): v.InferOutput<typeof metadat
   throw new SyntaxError(`Cannot open ${path} as a record: "${key}" in its metadata: ${issue.message}.${hint}`);
 }
 
-function checkShapes(path: string, { noise, latents, denoised, prediction, timesteps, sigmas }: RunRecord): void {
+function checkShapes(path: string, record: RunRecord): void {
+  const { noise, latents, denoised, prediction, timesteps, sigmas, initLatents } = record;
   const taken = latents.shape[0] - 1;
   const wanted: readonly (readonly [string, Tensor, Shape])[] = [
+    ...initLatents ? [["init_latents", initLatents, noise.shape] as const] : [],
     ["noise", noise, latents.shape.slice(1)],
     ["denoised", denoised, [taken, ...noise.shape]],
     ["prediction", prediction, [taken, ...noise.shape]],

@@ -1,12 +1,12 @@
 /** A recorded run, taken again without the network: the record's outputs drive the sampler. */
 
-import type { Trajectory } from "../diffusion/mod.ts";
+import { latentMask, type Trajectory } from "../diffusion/mod.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { advance, branch } from "./advance.ts";
 import { Conditioning, type Sizes } from "./conditioning.ts";
 import type { RunRecord } from "./record.ts";
 import type { Request } from "./request.ts";
-import { drawStart } from "./start.ts";
+import { drawStart, type Encodes } from "./start.ts";
 import { Step } from "./step.ts";
 
 /** How far a replayed latent may be from the recorded one, relative L2: a record of the kit's own is bit-equal. */
@@ -15,12 +15,14 @@ const TOLERANCE = 1e-5;
 export interface ReplayOptions {
   /** Steps to keep. Default all. */
   readonly index?: number;
+  /** What the model's VAE makes of a picture: whether the start drew noise for one. */
+  readonly encodes: Encodes;
   readonly planOf: (request: Request) => Trajectory;
   readonly conditionOf: (request: Request, trajectory: Trajectory) => Promise<Conditioning>;
 }
 
 /** @throws RangeError when the record has no such step, or this kit's sampler would not have made its latents */
-export async function replay(record: RunRecord, { index, planOf, conditionOf }: ReplayOptions): Promise<Step> {
+export async function replay(record: RunRecord, { index, encodes, planOf, conditionOf }: ReplayOptions): Promise<Step> {
   const taken = record.denoised.shape[0];
   const keep = index ?? taken;
   if (!Number.isInteger(keep) || keep < 0 || keep > taken) {
@@ -33,12 +35,15 @@ export async function replay(record: RunRecord, { index, planOf, conditionOf }: 
     return { request, trajectory, conditioning: await conditionOf(request, trajectory) };
   };
   const first = await under(requestAt(0));
+  const { noise, initLatents: original } = record;
+  const { mask } = first.request;
   let step = new Step({
     ...first,
     index: 0,
     latent: record.latents.at(0),
-    noise: record.noise,
-    generators: drawStart(first.request, record.noise.shape.slice(1)).generators,
+    noise,
+    inpainting: mask && original && { original, mask: latentMask(mask, noise.shape) },
+    generators: drawStart(first.request, noise.shape.slice(1), encodes).generators,
     history: [],
     timing: { unet: 0, step: record.timing.begin },
     memory: { resident: 0, peak: 0 },

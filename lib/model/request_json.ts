@@ -1,7 +1,8 @@
 /** Requests in files. */
 
 import * as v from "valibot";
-import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
+import { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
+import { NOISE_HABITS } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Request, seedsOf } from "./request.ts";
 
@@ -19,10 +20,15 @@ export const requestSchema = v.looseObject({
   negative: v.optional(v.string()),
   seed: v.array(v.pipe(v.string(), v.regex(/^-?\d+$/))),
   rng: v.optional(v.picklist(["cpu", "cuda"])),
+  noiseHabit: v.optional(v.picklist(NOISE_HABITS)),
+  batch: v.optional(v.number()),
+  initNoise: v.optional(v.picklist(INIT_NOISES)),
   /** Whether the noise was given, and not drawn from the seeds. */
   noise: v.optional(v.boolean(), false),
   /** Whether the run began from a picture or latent, which stands in the record as `init_image`. */
   image: v.optional(v.boolean(), false),
+  /** Whether it was inpainted: the mask stands in the record as `mask_image`. */
+  mask: v.optional(v.boolean(), false),
   strength: v.optional(v.number()),
   recipe: v.optional(v.string()),
   sampler: v.optional(v.picklist(SAMPLER_NAMES)),
@@ -44,27 +50,29 @@ export const requestSchema = v.looseObject({
 });
 
 export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
-  const { timesteps, sigmas, loraStrengths, noise, image } = request;
+  const { timesteps, sigmas, loraStrengths, noise, image, mask } = request;
   return {
     ...request,
     seed: seedsOf(request).map(String),
     noise: noise !== undefined,
     image: image !== undefined,
+    mask: mask !== undefined,
     timesteps: timesteps && [...timesteps],
     sigmas: sigmas && [...sigmas],
     loraStrengths: loraStrengths && [...loraStrengths],
   };
 }
 
-/** The other way round. `noise` and `image` are used where the request says that they were given. */
+/** The other way round. `noise`, `image` and `mask` are used where the request says that they were given. */
 export function parseRequest(
   json: v.InferOutput<typeof requestSchema>,
-  { noise, image }: { readonly noise: Tensor; readonly image: Tensor | undefined },
+  { noise, image, mask }: { readonly noise: Tensor; readonly image?: Tensor; readonly mask?: Tensor },
 ): Request {
   return {
     ...json,
     seed: json.seed.map(BigInt),
     noise: json.noise ? noise : undefined,
     image: json.image ? image : undefined,
+    mask: json.mask ? mask : undefined,
   };
 }

@@ -1,9 +1,10 @@
-/** Reads `scheduler/scheduler_config.json`: how a model's authors want it run. */
+/** Reads and writes `scheduler/scheduler_config.json`: how a model's authors want it run. */
 
 import * as v from "valibot";
 import { type Prediction, type SamplerName, type SchedulerConfig, SDXL_SCHEDULER } from "../diffusion/mod.ts";
 import type { Contents } from "../weights/checkpoint.ts";
 import { readConfig } from "../weights/config.ts";
+import { DIFFUSERS_VERSION } from "../weights/diffusers_config.ts";
 
 /** diffusers' scheduler classes by the sampler that they are. */
 const SAMPLERS: Readonly<Record<string, SamplerName>> = {
@@ -82,5 +83,33 @@ export async function readScheduler(
     rescaleBetasZeroSnr: config.rescale_betas_zero_snr,
     finalSigma: config.final_sigmas_type === "zero" ? "zero" : "sigma-min",
     setAlphaToOne: config.set_alpha_to_one,
+  };
+}
+
+/** A scheduler file for a checkpoint that had none: Euler, as SDXL's own, with what its marker tensors said. */
+export function eulerConfigOf(
+  { prediction, spacing, stepsOffset, trainTimesteps, betaSchedule, betaStart, betaEnd, rescaleBetasZeroSnr }:
+    SchedulerConfig,
+) {
+  return {
+    _class_name: "EulerDiscreteScheduler",
+    _diffusers_version: DIFFUSERS_VERSION,
+    beta_end: betaEnd,
+    beta_schedule: betaSchedule,
+    beta_start: betaStart,
+    final_sigmas_type: "zero",
+    interpolation_type: "linear",
+    num_train_timesteps: trainTimesteps,
+    prediction_type: prediction === "v" ? "v_prediction" : prediction,
+    rescale_betas_zero_snr: rescaleBetasZeroSnr,
+    sigma_max: null,
+    sigma_min: null,
+    steps_offset: stepsOffset,
+    timestep_spacing: spacing,
+    timestep_type: "discrete",
+    trained_betas: null,
+    use_beta_sigmas: false,
+    use_exponential_sigmas: false,
+    use_karras_sigmas: false,
   };
 }

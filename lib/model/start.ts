@@ -1,34 +1,73 @@
 /** Where a run starts: pure noise, or a picture with noise on it. */
 
-import { timeIds } from "../diffusion/mod.ts";
-import { batchNoise, type Generator, torchGenerator } from "../tensor/random/mod.ts";
+import { noised, samplers, timeIds, type Trajectory } from "../diffusion/mod.ts";
+import { generatorsByHabit } from "../tensor/random/habits.ts";
+import { batchNoise, type Generator } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
-import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { AutoencoderArchitecture } from "../weights/architecture.ts";
 import type { Size, Sizes } from "./conditioning.ts";
-import { type Request, seedsOf } from "./request.ts";
+import { batchOf, type Request, seedsOf } from "./request.ts";
 
 export interface Draws {
   /** What the VAE's encoder samples a picture's latent with; drawn before the run's own noise, as in diffusers. */
   readonly encoding: Tensor | undefined;
   /** Unit normal, `[batch, 4, height/8, width/8]` */
   readonly noise: Tensor;
-  /** One a picture, as they stand afterwards. */
+  /** One a picture or one for all, as they stand afterwards. */
   readonly generators: readonly Generator[];
 }
 
+/** What a VAE makes of a picture. From a distribution a latent is drawn; a tiny autoencoder knows none. */
+export type Encodes = "a distribution" | "a latent";
+
 /**
- * Draws what a run begins with, from each picture's own generator.
+ * Draws what a run begins with, from each picture's own generator or from one for all.
  *
  * @param shape one picture's latent, `[4, height/8, width/8]`
- * @throws RangeError when noise was given in another shape
+ * @throws RangeError when noise was given in another shape, or a mask without an image
  */
-export function drawStart(request: Request, shape: Shape): Draws {
-  const generators = seedsOf(request).map((seed) => torchGenerator(seed, { device: request.rng }));
-  const encodes = request.image !== undefined && !isLatent(request.image, shape);
-  const encoding = encodes ? batchNoise(generators, shape) : undefined;
-  const drawn = batchNoise(encoding?.generators ?? generators, shape);
+export function drawStart(request: Request, shape: Shape, encodes: Encodes): Draws {
+  if (request.mask && request.image === undefined) {
+    throw new RangeError("Cannot inpaint without an image: the mask says which part of it is drawn anew. Give one.");
+  }
+  const { noiseHabit = "each-own", rng: device } = request;
+  const [seeds, batch] = [seedsOf(request), batchOf(request)];
+  if (noiseHabit !== "each-own" && seeds.length > 1) {
+    throw new RangeError(
+      `Cannot draw ${noiseHabit} from ${seeds.length} seeds: it takes one. Say how many with batch.`,
+    );
+  }
+  const generators = generatorsByHabit(noiseHabit, seeds, { batch, device });
+  const samples = encodes === "a distribution" && request.image !== undefined && !isLatent(request.image, shape);
+  const encoding = samples ? batchNoise(generators, shape, batch) : undefined;
+  const drawn = batchNoise(encoding?.generators ?? generators, shape, batch);
   const noise = request.noise ? wantNoise(request.noise, drawn.noise.shape) : drawn.noise;
-  return { encoding: encoding?.noise, noise, generators: drawn.generators };
+  // diffusers encodes what the mask leaves too, for U-Nets that want to see it: a draw that only moves the stream on.
+  const { generators: after } = request.mask && samples ? batchNoise(drawn.generators, shape, batch) : drawn;
+  return { encoding: encoding?.noise, noise, generators: after };
+}
+
+/**
+ * The first latent: noise alone, or a picture's clean latent with noise on it.
+ *
+ * @param original of the request's image, `[batch, 4, height/8, width/8]`
+ * @throws RangeError where the scale of noise alone is asked for and there is a picture beneath it
+ */
+export function startLatent(
+  { mask, strength = 1, initNoise }: Request,
+  { sampler, schedule }: Trajectory,
+  noise: Tensor,
+  original: Tensor | undefined,
+): Tensor {
+  // Under a mask nothing of the picture needs to show through: diffusers starts from pure noise there.
+  if (original === undefined || (mask && strength === 1)) return noise.times(schedule.initNoiseSigma);
+  if (initNoise !== undefined) {
+    throw new RangeError(
+      `Cannot begin from a picture with ${initNoise} noise: it lies on the picture, at the schedule's first level. ` +
+        `Leave initNoise out.`,
+    );
+  }
+  return noised(original, noise, samplers[sampler].space, schedule);
 }
 
 /** Whether a request's image is a latent already. */
@@ -52,7 +91,7 @@ export function rowsFor(image: Tensor, batch: number): Tensor {
  */
 export function sizeFor(
   { size, image }: Request,
-  { imageChannels, latentChannels }: VaeArchitecture,
+  { imageChannels, latentChannels }: AutoencoderArchitecture,
   unit: number,
 ): Size | undefined {
   if (image === undefined) return size;
@@ -72,6 +111,22 @@ export function sizeFor(
     );
   }
   return own;
+}
+
+/**
+ * One picture's latent, `[channels, height/unit, width/unit]`.
+ *
+ * @param unit pixels that a latent's cell stands for
+ */
+export function latentShape(channels: number, { width, height }: Size, unit: number): Shape {
+  for (const [side, pixels] of [["width", width], ["height", height]] as const) {
+    if (!Number.isInteger(pixels) || pixels < unit || pixels % unit !== 0) {
+      throw new RangeError(
+        `Cannot make a picture ${width}x${height}: the ${side} is ${pixels}, wanted is a multiple of ${unit} pixels.`,
+      );
+    }
+  }
+  return [channels, height / unit, width / unit];
 }
 
 /** What the network is told of the picture's sizes. */

@@ -26,6 +26,14 @@ export interface Prediction {
   readonly sigma: number;
 }
 
+/** What inpainting keeps of a picture. */
+export interface Inpainting {
+  /** The picture's clean latent, `[batch, 4, height/8, width/8]`. */
+  readonly original: Tensor;
+  /** 1 where it is drawn anew, 0 where it is kept, same shape. */
+  readonly mask: Tensor;
+}
+
 export interface StepFields {
   readonly index: number;
   readonly latent: Tensor;
@@ -37,6 +45,7 @@ export interface StepFields {
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  readonly inpainting?: Inpainting;
   readonly predicted?: Prediction;
   readonly previous?: Step;
 }
@@ -52,12 +61,14 @@ export class Step {
   /** The resolved sampler, schedule, prediction type and guidance. */
   readonly trajectory: Trajectory;
   readonly conditioning: Conditioning;
-  /** Random streams, one a picture of the batch, as they stand after this step. */
+  /** Random streams as they stand after this step: one a picture of the batch, or one for all. */
   readonly generators: readonly Generator[];
   /** Earlier outputs that a multistep sampler looks back on, newest last. */
   readonly history: readonly Tensor[];
   readonly timing: Timing;
   readonly memory: Memory;
+  /** Where the request has a mask. */
+  readonly inpainting: Inpainting | undefined;
   /** The step that this one was taken from. */
   readonly previous: Step | undefined;
   readonly #predicted: Prediction | undefined;
@@ -73,6 +84,7 @@ export class Step {
     this.history = fields.history;
     this.timing = fields.timing;
     this.memory = fields.memory;
+    this.inpainting = fields.inpainting;
     this.previous = fields.previous;
     this.#predicted = fields.predicted;
   }

@@ -1,7 +1,12 @@
 /** An architecture in a line. */
 
 import type { Architecture } from "../model/inspect/inspection.ts";
-import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "../weights/architecture.ts";
+import {
+  type AutoencoderArchitecture,
+  type ClipTextArchitecture,
+  isTiny,
+  type UnetArchitecture,
+} from "../weights/architecture.ts";
 import type { TableRow } from "./table.ts";
 
 /** What a reader asks first; `inspect --json` has every number. */
@@ -46,9 +51,15 @@ interface BlockRow extends TableRow {
   readonly heads: number | undefined;
 }
 
-function vaeInWords(
-  { latentChannels, imageChannels, blockOutChannels, layersPerBlock, scalingFactor }: VaeArchitecture,
-) {
+function vaeInWords(vae: AutoencoderArchitecture): string {
+  const { latentChannels, imageChannels, scalingFactor } = vae;
+  if (isTiny(vae)) {
+    const { channels, encoderBlocks, decoderBlocks } = vae;
+    const encoder = encoderBlocks.length > 0 ? `, ${encoderBlocks.join(", ")} blocks in` : "";
+    return `tiny: ${imageChannels} → ${latentChannels} channels through ${channels}${encoder}, ` +
+      `${decoderBlocks.join(", ")} blocks out; scaling factor ${scalingFactor}`;
+  }
+  const { blockOutChannels, layersPerBlock } = vae;
   return `${imageChannels} → ${latentChannels} channels through ${blockOutChannels.join(", ")}; ` +
     `${layersPerBlock} layer${layersPerBlock === 1 ? "" : "s"} a block; scaling factor ${scalingFactor}`;
 }

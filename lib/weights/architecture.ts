@@ -52,6 +52,34 @@ export interface VaeArchitecture {
   readonly scalingFactor: number;
 }
 
+/**
+ * diffusers' `AutoencoderTiny`, TAESD: a small autoencoder on another one's latents, without a distribution. Both halves
+ * are plain sequences of convolutions.
+ */
+export interface TinyVaeArchitecture {
+  readonly latentChannels: number;
+  readonly imageChannels: number;
+  /** Of every level. */
+  readonly channels: number;
+  /** Blocks of each level, from the picture's side. */
+  readonly encoderBlocks: readonly number[];
+  /** From the latent's side. */
+  readonly decoderBlocks: readonly number[];
+  /** Latents are divided by this before decoding: 1 in TAESD, which reads them as samplers hold them. */
+  readonly scalingFactor: number;
+}
+
+export type AutoencoderArchitecture = VaeArchitecture | TinyVaeArchitecture;
+
+export function isTiny(vae: AutoencoderArchitecture): vae is TinyVaeArchitecture {
+  return "decoderBlocks" in vae;
+}
+
+/** Pixels of a side that a latent's cell stands for: 8 in SDXL. */
+export function pixelsPerLatent(vae: AutoencoderArchitecture): number {
+  return 2 ** ((isTiny(vae) ? vae.decoderBlocks : vae.blockOutChannels).length - 1);
+}
+
 /** transformers' `CLIPTextModel`, or `CLIPTextModelWithProjection` where `projectionDim` is given. */
 export interface ClipTextArchitecture {
   readonly hiddenSize: number;

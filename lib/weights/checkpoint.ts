@@ -1,6 +1,6 @@
 /** What a checkpoint holds, once it was opened: headers and configs read, no tensor touched. */
 
-import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "./architecture.ts";
+import type { AutoencoderArchitecture, ClipTextArchitecture, UnetArchitecture } from "./architecture.ts";
 import type { Weights } from "./weights.ts";
 
 /** A network of a checkpoint: its architecture, and where its weights lie. */
@@ -26,7 +26,11 @@ export type Layout =
   | "U-Net file, original names"
   | "U-Net file, diffusers names"
   | "VAE file, original names"
-  | "VAE file, diffusers names";
+  | "VAE file, diffusers names"
+  | "tiny VAE file, original names"
+  | "tiny VAE file, diffusers names"
+  | "U-Net folder"
+  | "VAE folder";
 
 /** Prediction type and noise schedule, where marker tensors of a single file tell them. */
 export interface Markers {
@@ -42,7 +46,7 @@ export interface Contents {
   readonly path: string;
   readonly layout: Layout;
   readonly unet?: Part<UnetArchitecture>;
-  readonly vae?: Part<VaeArchitecture>;
+  readonly vae?: Part<AutoencoderArchitecture>;
   readonly textEncoder?: Part<ClipTextArchitecture>;
   readonly textEncoder2?: Part<ClipTextArchitecture>;
   readonly tokenizer?: TokenizerFolder;

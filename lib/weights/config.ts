@@ -4,7 +4,13 @@
  */
 
 import * as v from "valibot";
-import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import type {
+  AutoencoderArchitecture,
+  ClipTextArchitecture,
+  UnetArchitecture,
+  UnetBlock,
+  VaeArchitecture,
+} from "./architecture.ts";
 import { readText } from "./files.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -13,13 +19,19 @@ const counts = v.pipe(v.array(count), v.minLength(1));
 
 /** Reads a JSON file and checks it. @throws SyntaxError, one sentence with the file and the key. */
 export async function readConfig<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return checked(path, await readJson(path), schema);
+}
+
+async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
   }
+}
+
+function checked<T>(path: string, json: unknown, schema: v.GenericSchema<unknown, T>): T {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -79,7 +91,12 @@ const unetConfig = v.looseObject({
 
 /** Parses `unet/config.json`. @throws SyntaxError naming the key that is wrong or not supported. */
 export async function readUnetConfig(path: string): Promise<UnetArchitecture> {
-  const config = await readConfig(path, unetConfig);
+  return parseUnetConfig(path, await readJson(path));
+}
+
+/** The same for what was read already. */
+export function parseUnetConfig(path: string, json: unknown): UnetArchitecture {
+  const config = checked(path, json, unetConfig);
   const channels = config.block_out_channels;
   const levels = channels.length;
   const lengths: [string, readonly unknown[]][] = [
@@ -164,6 +181,40 @@ export async function readVaeConfig(path: string): Promise<VaeArchitecture> {
     midAttention: config.mid_block_add_attention,
     postQuantConv: config.use_post_quant_conv,
     quantConv: config.use_quant_conv,
+    scalingFactor: config.scaling_factor,
+  };
+}
+
+const tinyVaeConfig = v.looseObject({
+  latent_channels: v.optional(count, 4),
+  out_channels: v.optional(count, 3),
+  encoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
+  decoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
+  num_encoder_blocks: v.optional(counts, [1, 3, 3, 3]),
+  num_decoder_blocks: v.optional(counts, [3, 3, 3, 1]),
+  scaling_factor: v.optional(v.number(), 1),
+  shift_factor: v.optional(v.literal(0), 0),
+  upsampling_scaling_factor: v.optional(v.literal(2), 2),
+  upsample_fn: v.optional(v.literal("nearest"), "nearest"),
+  act_fn: v.optional(v.literal("relu"), "relu"),
+});
+
+/** Parses the config.json of either kind of autoencoder. @throws SyntaxError as above */
+export async function readAutoencoderConfig(path: string): Promise<AutoencoderArchitecture> {
+  const { _class_name } = await readConfig(path, v.looseObject({ _class_name: v.optional(v.string()) }));
+  if (_class_name !== "AutoencoderTiny") return await readVaeConfig(path);
+  const config = await readConfig(path, tinyVaeConfig);
+  const widths = [...config.encoder_block_out_channels, ...config.decoder_block_out_channels];
+  const [channels] = widths;
+  if (widths.some((width) => width !== channels)) {
+    throw new SyntaxError(`Cannot use ${path}: its levels are ${widths} wide; a tiny autoencoder's are all the same.`);
+  }
+  return {
+    latentChannels: config.latent_channels,
+    imageChannels: config.out_channels,
+    channels,
+    encoderBlocks: config.num_encoder_blocks,
+    decoderBlocks: config.num_decoder_blocks,
     scalingFactor: config.scaling_factor,
   };
 }

@@ -4,7 +4,7 @@
  * Source: diffusers' single_file_utils.py and Stability-AI/generative-models, for the prefixes.
  */
 
-import { resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import {
   type Contents,
   type Layout,
@@ -14,11 +14,12 @@ import {
   type Part,
   type PartName,
 } from "./checkpoint.ts";
+import { kindOf } from "./files.ts";
 import { inferClipText, inferUnet, inferVae } from "./infer.ts";
 import { openClip, transformersClip } from "./keys/clip.ts";
 import { holds, type Rules } from "./keys/rules.ts";
 import { isLdmUnet, ldmUnet } from "./keys/unet.ts";
-import { isLdmVae, ldmVae, oldDiffusersVae } from "./keys/vae.ts";
+import { isLdmVae, isTinyVae, ldmVae, oldDiffusersVae, taesd, taesdHalf } from "./keys/vae.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { type Source, sourcesOf, Weights } from "./weights.ts";
 
@@ -56,7 +57,7 @@ interface Found {
 export async function openFile(path: string, onFault?: OnFault): Promise<Contents> {
   const real = await Deno.realPath(path).catch(() => resolve(path));
   const file = await openSafetensors(real);
-  const sources = sourcesOf([file]);
+  const sources = await withOtherHalf(path, sourcesOf([file]));
   if (sources.some(({ name }) => /lora/i.test(name))) {
     throw new RangeError(
       `Cannot open ${path} as a model: it is a LoRA. Open a model, and give it this file as a LoRA.`,
@@ -66,7 +67,7 @@ export async function openFile(path: string, onFault?: OnFault): Promise<Content
   const whole = wholeCheckpoint(sources);
   const parts = whole ?? { [oneNetwork(path, sources)]: { sources, prefix: "" } };
   const known = new Set(Object.values(parts).flatMap(({ sources }) => sources.map(({ entry }) => entry.name)));
-  const rest = sources.map(({ name }) => name).filter((name) => !known.has(name) && !MARKERS.includes(name));
+  const rest = sources.map(({ entry }) => entry.name).filter((name) => !known.has(name) && !MARKERS.includes(name));
 
   const told = <A>(weights: Weights, part: PartName, infer: (weights: Weights) => A): Part<A> | undefined => {
     try {
@@ -114,12 +115,45 @@ function wholeCheckpoint(sources: readonly Source[]): Parts | undefined {
 function oneNetwork(path: string, sources: readonly Source[]): "unet" | "vae" {
   const names = namesOf(sources);
   if (isLdmUnet(names) || holds(names, "down_blocks.")) return "unet";
-  if (holds(names, "decoder.")) return "vae";
+  if (holds(names, "decoder.") || isTinyVae(names)) return "vae";
   const some = sources.slice(0, 3).map(({ name }) => `"${name}"`).join(", ");
   throw new RangeError(
     `Cannot open ${path}: it holds no network of SDXL. Wanted are a checkpoint, a U-Net or a VAE, under the original ` +
       `or diffusers' names; its tensors begin with ${some || "nothing"}.`,
   );
+}
+
+/**
+ * TAESD is published as two files without a word in their names that says whose they are: the half that was named, and
+ * the one beside it, become one network.
+ */
+async function withOtherHalf(
+  path: string,
+  sources: readonly Source[],
+): Promise<readonly Source[]> {
+  const half = taesdHalf(namesOf(sources));
+  if (half === undefined) return sources;
+  const prefixed = (side: string, of: readonly Source[]) =>
+    of.map((source) => ({ ...source, name: `${side}.${source.name}` }));
+  const other = half === "decoder" ? "encoder" : "decoder";
+  const beside = join(dirname(path), basename(path).replace(half, other));
+  const found = beside !== path && await kindOf(beside) === "file" &&
+    await openSafetensors(await Deno.realPath(beside));
+  const rest = found ? sourcesOf([found]) : [];
+  if (half === "encoder" && !found) {
+    throw new RangeError(
+      `Cannot open ${path}: it is the encoder of a tiny autoencoder. Put the decoder beside it, under the same name ` +
+        `with "decoder" for "encoder".`,
+    );
+  }
+  if (found && taesdHalf(namesOf(rest)) !== other) {
+    throw new RangeError(`Cannot open ${path}: ${beside} beside it is no ${other} of a tiny autoencoder.`);
+  }
+  return [...prefixed(half, sources), ...prefixed(other, rest)];
+}
+
+function isTaesd(names: ReadonlySet<string>): boolean {
+  return [...names].some((name) => /^decoder\.\d+\./.test(name));
 }
 
 function layoutOf(parts: Parts, whole: boolean): Layout {
@@ -128,6 +162,8 @@ function layoutOf(parts: Parts, whole: boolean): Layout {
   const names = original ? "original names" : "diffusers names";
   const alone = Object.keys(parts).length === 1;
   if (alone && unet) return `U-Net file, ${names}`;
+  if (alone && vae && isTaesd(namesOf(vae.sources))) return "tiny VAE file, original names";
+  if (alone && vae && isTinyVae(namesOf(vae.sources))) return "tiny VAE file, diffusers names";
   if (alone && vae) return `VAE file, ${names}`;
   return whole ? `single file, ${names}` : `U-Net file, ${names}`;
 }
@@ -143,7 +179,7 @@ function unet({ sources }: Found): Weights {
 
 function vae({ sources }: Found): Weights {
   const names = namesOf(sources);
-  return new Weights("vae", sources, isLdmVae(names) ? ldmVae(names) : oldDiffusersVae);
+  return new Weights("vae", sources, isLdmVae(names) ? ldmVae(names) : isTaesd(names) ? taesd : oldDiffusersVae);
 }
 
 function clip(part: PartName, { sources }: Found): Weights {

@@ -8,7 +8,7 @@
 import { basename, join, resolve } from "node:path";
 import * as v from "valibot";
 import { type Contents, NO_MARKERS, type OnFault, type PartName } from "./checkpoint.ts";
-import { readClipTextConfig, readConfig, readUnetConfig, readVaeConfig } from "./config.ts";
+import { readAutoencoderConfig, readClipTextConfig, readConfig, readUnetConfig } from "./config.ts";
 import { kindOf } from "./files.ts";
 import { transformersClip } from "./keys/clip.ts";
 import type { Rules } from "./keys/rules.ts";
@@ -29,8 +29,10 @@ const modelIndex = v.looseObject({
  */
 export async function openFolder(path: string, onFault?: OnFault): Promise<Contents> {
   const folder = resolve(path);
-  const index = await readIndex(path, folder);
   const at = (...names: string[]) => join(folder, ...names);
+  const alone = await openNetwork(folder);
+  if (alone) return alone;
+  const index = await readIndex(path, folder);
   const has = async (part: string) => await kindOf(at(part)) === "folder";
   const optional = async <T>(part: PartName, open: (part: string) => Promise<T>): Promise<T | undefined> => {
     if (!await has(part)) return undefined;
@@ -55,7 +57,7 @@ export async function openFolder(path: string, onFault?: OnFault): Promise<Conte
     told: "by config" as const,
   }));
   const vae = await optional("vae", async (part) => ({
-    architecture: await readVaeConfig(at(part, "config.json")),
+    architecture: await readAutoencoderConfig(at(part, "config.json")),
     weights: await weightsOf(folder, part, "diffusion_pytorch_model", oldDiffusersVae),
     told: "by config" as const,
   }));
@@ -75,6 +77,33 @@ export async function openFolder(path: string, onFault?: OnFault): Promise<Conte
     unknown: [],
     ignored: [],
   };
+}
+
+const network = v.looseObject({ _class_name: v.optional(v.string()) });
+
+/** A network that is published alone: its config and weights in the folder itself. */
+async function openNetwork(folder: string): Promise<Contents | undefined> {
+  const config = join(folder, "config.json");
+  if (await kindOf(join(folder, "model_index.json")) === "file" || await kindOf(config) !== "file") return undefined;
+  const { _class_name: name } = await readConfig(config, network);
+  const common = {
+    path: folder,
+    markers: NO_MARKERS,
+    forceZerosForEmptyPrompt: true, // SDXL's own model_index.json
+    unknown: [],
+    ignored: [],
+  };
+  const stem = "diffusion_pytorch_model";
+  if (name === "UNet2DConditionModel") {
+    const architecture = await readUnetConfig(config);
+    const weights = await weightsOf(folder, "", stem, undefined, "unet");
+    return { ...common, layout: "U-Net folder", unet: { architecture, weights, told: "by config" } };
+  }
+  if (name === "AutoencoderKL" || name === "AutoencoderTiny") {
+    const architecture = await readAutoencoderConfig(config);
+    const weights = await weightsOf(folder, "", stem, oldDiffusersVae, "vae");
+    return { ...common, layout: "VAE folder", vae: { architecture, weights, told: "by config" } };
+  }
 }
 
 /** A folder without model_index.json is taken for a repository of parts when it holds unet/ or vae/. */
@@ -113,7 +142,8 @@ function candidates(stem: string): readonly string[] {
   ];
 }
 
-async function weightsOf(folder: string, name: string, stem: string, rules?: Rules): Promise<Weights> {
+/** @param part what the tensors belong to, for errors */
+async function weightsOf(folder: string, name: string, stem: string, rules?: Rules, part = name): Promise<Weights> {
   const files = candidates(stem);
   for (const file of files) {
     const path = join(folder, name, file);
@@ -121,10 +151,10 @@ async function weightsOf(folder: string, name: string, stem: string, rules?: Rul
     const paths = file.endsWith(".json") ? await shards(path) : [path];
     // Symlinks are followed here: runtimes refuse external data behind a link that leaves its folder.
     const files = await Promise.all(paths.map(async (path) => openSafetensors(await realPath(path))));
-    return new Weights(name, sourcesOf(files), rules);
+    return new Weights(part, sourcesOf(files), rules);
   }
   throw new Deno.errors.NotFound(
-    `Cannot open the ${name} of ${folder}: no weights in ${join(folder, name)}. Looked for ${files.join(", ")}.`,
+    `Cannot open the ${part} of ${folder}: no weights in ${join(folder, name)}. Looked for ${files.join(", ")}.`,
   );
 }
 

@@ -5,7 +5,13 @@
  * size numbers where the pooled text's width is not known, 1024 pixels.
  */
 
-import type { ClipTextArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
+import type {
+  AutoencoderArchitecture,
+  ClipTextArchitecture,
+  TinyVaeArchitecture,
+  UnetArchitecture,
+  UnetBlock,
+} from "./architecture.ts";
 import { formatShape, type Shape } from "../tensor/tensor.ts";
 import { holds } from "./keys/rules.ts";
 import type { Weights } from "./weights.ts";
@@ -65,7 +71,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     return {
       channels,
       transformers,
-      heads: attends ? headsOf(weights, channels) : 1,
+      heads: attends || channels % HEAD_CHANNELS === 0 ? headsOf(weights, channels) : 1,
       resample: weights.has(`${prefix}.downsamplers.0.conv.weight`) ||
         weights.has(`${prefix}.upsamplers.0.conv.weight`),
     };
@@ -121,7 +127,8 @@ function inferMiddle(weights: Weights): UnetArchitecture["mid"] {
 /** The scaling factor is no tensor either: SDXL's, which its fp16-fixed and fine-tuned autoencoders share. */
 const SDXL_SCALING_FACTOR = 0.13025;
 
-export function inferVae(weights: Weights): VaeArchitecture {
+export function inferVae(weights: Weights): AutoencoderArchitecture {
+  if (weights.refs.some(({ key }) => /^(en|de)coder\.layers\./.test(key))) return inferTinyVae(weights);
   const count = countOf(weights, "decoder.up_blocks");
   const upwards = Array.from(
     { length: count },
@@ -140,6 +147,39 @@ export function inferVae(weights: Weights): VaeArchitecture {
     quantConv: weights.has("quant_conv.weight") || weights.has("quant_conv.bias"),
     scalingFactor: SDXL_SCALING_FACTOR,
   };
+}
+
+function inferTinyVae(weights: Weights): TinyVaeArchitecture {
+  const [channels, latentChannels] = wanted(weights, "decoder.layers.0.weight", 4);
+  const decoder = blocksOf(weights, "decoder");
+  return {
+    latentChannels,
+    imageChannels: wanted(weights, `decoder.layers.${decoder.last}.weight`, 4)[0],
+    channels,
+    encoderBlocks: blocksOf(weights, "encoder").blocks,
+    decoderBlocks: decoder.blocks,
+    scalingFactor: 1,
+  };
+}
+
+/** Blocks between the convolutions of a sequence, and the place of its last convolution. */
+function blocksOf(weights: Weights, side: "encoder" | "decoder"): { blocks: readonly number[]; last: number } {
+  const kinds = new Map<number, "block" | "convolution">();
+  for (const { key } of weights.refs) {
+    const [, half, place, rest = ""] = key.match(/^(encoder|decoder)\.layers\.(\d+)\.(.*)$/) ?? [];
+    if (half === side) kinds.set(Number(place), rest.startsWith("conv.") ? "block" : "convolution");
+  }
+  const places = [...kinds.keys()].sort((a, b) => a - b);
+  const blocks: number[] = [];
+  let count = 0;
+  for (const place of places.slice(1)) {
+    if (kinds.get(place) === "block") count++;
+    else {
+      blocks.push(count);
+      count = 0;
+    }
+  }
+  return { blocks, last: places.at(-1) ?? 0 };
 }
 
 /** @param which SDXL's first encoder is OpenAI's, with quick GELU; its second is open_clip's, with GELU */

@@ -2,7 +2,12 @@
 
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "./architecture.ts";
+import {
+  type AutoencoderArchitecture,
+  type ClipTextArchitecture,
+  isTiny,
+  type UnetArchitecture,
+} from "./architecture.ts";
 import type { Checkpoint, Contents, OnFault, Part, TokenizerFolder } from "./checkpoint.ts";
 import { openFile } from "./file.ts";
 import { kindOf } from "./files.ts";
@@ -87,12 +92,27 @@ async function replacement<A>(
     : part;
 }
 
+/** An autoencoder for the latents of another one. @throws RangeError when it is none, or of other latents */
+export async function openAutoencoder(
+  path: string,
+  { architecture: { latentChannels } }: Part<AutoencoderArchitecture>,
+): Promise<Part<AutoencoderArchitecture>> {
+  const { vae, layout } = await openContents(path);
+  if (vae === undefined) throw new RangeError(`Cannot take an autoencoder from ${path}: it is a ${layout}.`);
+  if (vae.architecture.latentChannels === latentChannels) return vae;
+  throw new RangeError(
+    `Cannot decode with ${path}: its latents have ${vae.architecture.latentChannels} channels, the model's ${latentChannels}.`,
+  );
+}
+
 function unetStructure({ down, mid, up, crossAttentionDim, additionInputDim }: UnetArchitecture): unknown {
   const blocks = [...down, ...up].map(({ channels, transformers, resample }) => [channels, transformers, resample]);
   return [blocks, mid?.transformers, crossAttentionDim, additionInputDim];
 }
 
-function vaeStructure({ latentChannels, blockOutChannels, layersPerBlock, midAttention }: VaeArchitecture): unknown {
+function vaeStructure(vae: AutoencoderArchitecture): unknown {
+  if (isTiny(vae)) return vae;
+  const { latentChannels, blockOutChannels, layersPerBlock, midAttention } = vae;
   return [latentChannels, blockOutChannels, layersPerBlock, midAttention];
 }
 

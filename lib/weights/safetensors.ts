@@ -133,6 +133,15 @@ export async function readEntry(path: string, entry: Omit<TensorEntry, "name">):
   return new Tensor(toFloat32(await readBytes(handle, entry.offset, entry.byteLength), entry.dtype), entry.shape);
 }
 
+/** Reads what lies at a place of a file, as it lies. */
+export async function readBytesOf(
+  path: string,
+  entry: Pick<TensorEntry, "offset" | "byteLength">,
+): Promise<Uint8Array> {
+  using handle = await openFile(path);
+  return await readBytes(handle, entry.offset, entry.byteLength);
+}
+
 /** Reads many tensors of one value each, such as the alphas of a LoRA, by name. */
 export async function readScalars(
   file: SafetensorsFile,

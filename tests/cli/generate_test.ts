@@ -1,7 +1,7 @@
 import { inFolder } from "../files.ts";
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { Tensor } from "../../lib/tensor/tensor.ts";
-import { readPicture } from "../../lib/view/picture.ts";
+import { readPicture, savePicture } from "../../lib/view/picture.ts";
 import { writeSafetensors } from "../../lib/weights/safetensors.ts";
 
 const pocket = ["--model", "models/pocket/base", "--unet", "models/pocket/lightning_4step_unet.safetensors"];
@@ -49,11 +49,28 @@ Deno.test("generate: two seeds make two pictures, and --json tells what was done
 
 Deno.test("generate: noise from a file stands in place of the seed", () =>
   inFolder(async (folder) => {
-    const noise = Tensor.of(Array.from({ length: 1024 }, (_, i) => Math.sin(i * i)), [1, 4, 16, 16]);
+    const noise = Tensor.of(Array.from({ length: 2048 }, (_, i) => Math.sin(i * i)), [2, 4, 16, 16]);
     await writeSafetensors(`${folder}/noise.safetensors`, new Map([["noise", noise]]));
     const { code } = await generate(...lightning, "--noise", `${folder}/noise.safetensors`, "--out", `${folder}/n.png`);
     equal(code, 0);
-    deepEqual(names(folder), ["n.png", "noise.safetensors"]);
+    deepEqual(names(folder), ["n-0.png", "n-1.png", "noise.safetensors"]);
+  }));
+
+Deno.test("generate: --mask draws a part of --image anew and leaves the rest", () =>
+  inFolder(async (folder) => {
+    const [image, mask, out] = ["image", "mask", "out"].map((name) => `${folder}/${name}.png`);
+    await generate(...lightning, "--seed", "7", "--out", image);
+    const leftHalf = Tensor.zeros([1, 3, 128, 128]).map((_, i) => i % 128 < 64 ? 1 : 0);
+    await savePicture(leftHalf, mask);
+    const result = await generate(...lightning, "--seed", "8", "--image", image, "--mask", mask, "--out", out);
+    deepEqual([result.stderr, result.code], ["", 0]);
+    const change = (await readPicture(out)).minus(await readPicture(image));
+    const mean = (wanted: (column: number) => boolean) => {
+      const values = [...change.data].filter((_, i) => wanted(i % 128)).map(Math.abs);
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    const [drawn, kept] = [mean((column) => column < 56), mean((column) => column >= 88)];
+    ok(drawn > 3 * kept, `mean change ${drawn.toFixed(3)} under the mask, ${kept.toFixed(3)} well outside of it`);
   }));
 
 /** Exit code and message for a command line that asks for something wrong. */
@@ -72,6 +89,14 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
   [2, ["--lora-mode", "merge"], /^Cannot use --lora-mode "merge": wanted is branch, fuse\.$/],
   [1, ["--image", "nothing.png"], /nothing\.png/],
   [2, ["--strength", "0.5"], /^Cannot use --strength alone/],
+  [1, ["--batch", "2"], /^Cannot draw noise for 2 pictures from 1 seeds, each its own: .* one-stream and counted-up/],
+  [1, ["--seed", "1,2", "--noise-habit", "one-stream"], /^Cannot draw one-stream from 2 seeds: it takes one\./],
+  [
+    2,
+    ["--noise-habit", "comfyui"],
+    /^Cannot use --noise-habit "comfyui": wanted is each-own, one-stream, counted-up\.$/,
+  ],
+  [2, ["--mask", "mask.png"], /^Cannot use --mask alone/],
   [2, ["--seed", "1", "--noise", "x.safetensors"], /^Cannot use --seed with --noise/],
   [1, ["--noise", "nothing.safetensors"], /nothing\.safetensors.*does not exist/],
   [1, ["--size", "130x128"], /^Cannot make a picture 130x128/],

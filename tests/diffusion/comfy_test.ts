@@ -1,7 +1,15 @@
-import { scheduleOf, SDXL_SCHEDULER, type Spacing } from "../../lib/diffusion/mod.ts";
+import {
+  type Prediction,
+  PREDICTIONS,
+  type SamplerName,
+  scheduleOf,
+  SDXL_SCHEDULER,
+  type Spacing,
+} from "../../lib/diffusion/mod.ts";
 import { noiseLevelsInDouble } from "../../lib/diffusion/noise_levels.ts";
 import { close, closeEach, equal, ok, throwsSentence } from "../assert.ts";
 import { readJson } from "../goldens/read.ts";
+import { standInRun } from "./stand_in.ts";
 
 interface Row {
   readonly spacing: Spacing;
@@ -10,7 +18,16 @@ interface Row {
   /** Timesteps that are equally near to each sigma. */
   readonly nearest: number[][];
 }
-const { rows, sigmaMin, sigmaMax } = readJson<{ rows: Row[]; sigmaMin: number; sigmaMax: number }>("comfy.json");
+interface Trajectory {
+  readonly spacing: Spacing;
+  readonly steps: number;
+  readonly sampler: SamplerName;
+  /** Every fifth value of the last latent. */
+  readonly last: Readonly<Record<Prediction, number[]>>;
+}
+const { rows, trajectories, sigmaMin, sigmaMax } = readJson<
+  { rows: Row[]; trajectories: Trajectory[]; sigmaMin: number; sigmaMax: number }
+>("comfy.json");
 
 Deno.test("ComfyUI's table of sigmas is not diffusers'", () => {
   const { sigmas } = noiseLevelsInDouble(SDXL_SCHEDULER);
@@ -53,3 +70,16 @@ Deno.test("simple is trailing where the steps divide 1000, but for the table", (
 Deno.test("sd-turbo ends at ten steps", async () => {
   await throwsSentence(() => scheduleOf(SDXL_SCHEDULER, { steps: 11, spacing: "sd-turbo" }), /of 11 steps: it has 10/);
 });
+
+for (const name of new Set(trajectories.map(({ sampler }) => sampler))) {
+  Deno.test(`${name} on ComfyUI's schedules: where a derivation in double ends, for every spacing, count and prediction`, () => {
+    for (const { spacing, steps, sampler, last } of trajectories.filter(({ sampler }) => sampler === name)) {
+      const schedule = scheduleOf(SDXL_SCHEDULER, { steps, spacing, sampler });
+      for (const prediction of PREDICTIONS) {
+        const end = standInRun({ sampler, prediction }, schedule).at(-1);
+        const values = end?.data.filter((_, i) => i % 5 === 0) ?? [];
+        close(values, last[prediction], 1e-5, `${spacing}, ${steps} steps, ${prediction}`);
+      }
+    }
+  });
+}

@@ -1,11 +1,11 @@
 /** Every sampler against diffusers, over a linear stand-in for the network: see tests/goldens/samplers.py. */
 
-import { denoised, samplers, type SamplerState, scheduleOf, SDXL_SCHEDULER } from "../../lib/diffusion/mod.ts";
+import { plan, SAMPLER_NAMES, samplers, scheduleOf, SDXL_SCHEDULER } from "../../lib/diffusion/mod.ts";
 import type { Prediction, Ramp, SamplerName, Schedule, Spacing } from "../../lib/diffusion/mod.ts";
-import { torchGenerator } from "../../lib/tensor/random/mod.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
-import { close, equal, ok } from "../assert.ts";
+import { close, equal, ok, throwsSentence } from "../assert.ts";
 import { readJson } from "../goldens/read.ts";
+import { standInRun } from "./stand_in.ts";
 
 interface Row {
   readonly sampler: SamplerName;
@@ -14,59 +14,28 @@ interface Row {
   readonly spacing?: Spacing;
   readonly ramp?: Ramp;
   readonly eta?: number;
+  readonly strength?: number;
   readonly timestepsGiven?: number[];
   readonly sigmasGiven?: number[];
   readonly finalSigma?: "sigma_min";
-  readonly timesteps: number[];
+  /** Of epsilon's rows, which stand for the other predictions' schedules too. */
+  readonly timesteps?: number[];
   readonly sigmas?: number[];
-  readonly first: number[];
+  readonly first?: number[];
   readonly last: number[];
 }
 const { rows } = readJson<{ rows: Row[] }>("samplers.json");
 
-/** (a, b) of the stand-in a·x + b·c. */
-const STAND_IN: Record<Prediction, readonly [number, number]> = {
-  epsilon: [0.9, 0.1],
-  v: [0.2, -0.5],
-  sample: [0.3, 0.5],
-};
-const c = Tensor.of(Array.from({ length: 16 }, (_, i) => -1 + i * 2 / 15), [1, 4, 2, 2]);
-
-/** All latents of a run over the stand-in. */
-function run(name: SamplerName, prediction: Prediction, schedule: Schedule, eta?: number): Tensor[] {
-  const sampler = samplers[name];
-  const [a, b] = STAND_IN[prediction];
-  const start = torchGenerator(5).randn(16);
-  let generator = start.next;
-  let state: SamplerState = {
-    x: new Tensor(start.values, [1, 4, 2, 2]).times(schedule.initNoiseSigma),
-    index: 0,
-    schedule,
-    history: [],
-    eta,
-  };
-  const latents = [state.x];
-  for (const sigma of schedule.sigmas.slice(0, -1)) {
-    const output = sampler.scaleInput(state.x, sigma).zip(c, "stand in for", (x, c) => a * x + b * c);
-    const x0 = denoised(sampler, prediction, state, output);
-    let noise: Tensor | undefined;
-    if (sampler.draws(state)) {
-      const drawn = generator.randn(16);
-      generator = drawn.next;
-      noise = new Tensor(drawn.values, [1, 4, 2, 2]);
-    }
-    state = { ...state, ...sampler.step(state, x0, noise), index: state.index + 1 };
-    latents.push(state.x);
-  }
-  return latents;
-}
-
 function scheduleOfRow(row: Row): Schedule {
-  const config = {
-    ...SDXL_SCHEDULER,
-    finalSigma: row.finalSigma === "sigma_min" ? "sigma-min" as const : "zero" as const,
-  };
-  return scheduleOf(config, { ...row, timesteps: row.timestepsGiven, sigmas: row.sigmasGiven });
+  const finalSigma = row.finalSigma === "sigma_min" ? "sigma-min" as const : "zero" as const;
+  const { timestepsGiven: timesteps, sigmasGiven: sigmas } = row;
+  const config = { ...SDXL_SCHEDULER, finalSigma };
+  if (timesteps === undefined && sigmas === undefined) {
+    return plan({ ...row, timesteps, sigmas, recipe: "none" }, config).schedule;
+  }
+  // Listed levels are no spacing of a request; the model's file, trailing in these rows, says how they start.
+  return plan({ ...row, timesteps, sigmas, spacing: undefined, recipe: "none" }, { ...config, spacing: "trailing" })
+    .schedule;
 }
 
 for (const name of new Set(rows.map(({ sampler }) => sampler))) {
@@ -75,17 +44,64 @@ for (const name of new Set(rows.map(({ sampler }) => sampler))) {
       const { sampler: _, first, last, timesteps, sigmas, ...asked } = row;
       const what = JSON.stringify(asked);
       const schedule = scheduleOfRow(row);
-      if (row.ramp === undefined && row.sigmasGiven === undefined) {
+      if (timesteps && row.ramp === undefined && row.sigmasGiven === undefined) {
         equal(schedule.timesteps, timesteps.map(Math.fround), what);
       } // Fractional ones come from float32 logarithms, whose last bit is worth 5e-5 of a timestep.
-      else close(schedule.timesteps, timesteps, 1e-6, `timesteps of ${what}`);
+      else if (timesteps) close(schedule.timesteps, timesteps, 1e-6, `timesteps of ${what}`);
       if (sigmas) close(schedule.sigmas, sigmas, 1e-6, `sigmas of ${what}`);
-      const latents = run(name, row.prediction, schedule, row.eta);
-      close(latents[1].data, first, 1e-5, `first step of ${what}`);
+      const latents = standInRun(row, schedule);
+      if (first) close(latents[1].data, first, 1e-5, `first step of ${what}`);
       close(latents[latents.length - 1].data, last, 1e-5, `last latent of ${what}`);
     }
   });
 }
+
+const STEPS = [1, 2, 3, 4, 8, 20, 50];
+
+Deno.test("the golden table is whole: sampler, spacing, ramp, steps, prediction, and strength from a picture", () => {
+  const held = (wanted: Partial<Row>) =>
+    rows.some((row) =>
+      Object.entries(wanted).every(([key, value]) => Object.entries(row).some(([k, v]) => k === key && v === value))
+    );
+  const holes: string[] = [];
+  const want = (wanted: Partial<Row>) => held(wanted) || holes.push(JSON.stringify(wanted));
+  for (const sampler of SAMPLER_NAMES) {
+    const spaced = sampler !== "lcm" && sampler !== "tcd";
+    for (const steps of STEPS) {
+      for (const prediction of ["epsilon", "v", "sample"] as const) {
+        if (sampler === "euler-ancestral" && prediction === "sample") continue; // diffusers has none
+        for (const spacing of spaced ? ["leading", "trailing", "linspace"] as const : [undefined]) {
+          want({ sampler, steps, prediction, ...(spacing && { spacing }) });
+        }
+      }
+      if (!["euler", "heun", "dpmpp-2m", "dpmpp-2m-sde"].includes(sampler)) continue;
+      for (const ramp of ["karras", "exponential", "beta"] as const) {
+        want({ sampler, steps, ramp, spacing: "trailing" });
+        want({ sampler, steps, ramp, spacing: "leading" });
+      }
+    }
+    for (const [steps, strength] of [[1, 1], [2, 0.5], [4, 0.3], [8, 0.125], [8, 0.9999]]) {
+      want({ sampler, steps, strength });
+    }
+  }
+  equal(holes, []);
+});
+
+Deno.test("from a picture, what leaves no step is refused with what would leave one, whatever the sampler", async () => {
+  for (const sampler of SAMPLER_NAMES) {
+    const start = (steps: number, strength: number) => plan({ recipe: "none", sampler, steps, strength });
+    await throwsSentence(
+      () => start(1, 0.9999),
+      "Cannot start from a picture with strength 0.9999 in 1 step: that leaves no step to take. Allowed: 1, or more steps.",
+    );
+    await throwsSentence(() => start(2, 0.3), /strength 0\.3 in 2 steps: .* Allowed: 0\.5 to 1, or more steps\.$/);
+    await throwsSentence(() => start(8, 0.1), /in 8 steps: .* Allowed: 0\.125 to 1, or more steps\.$/);
+    // What the sentence promises works.
+    for (const [steps, strength] of [[1, 1], [2, 0.5], [3, 0.334], [8, 0.125]]) {
+      equal(start(steps, strength).schedule.sigmas.length >= 2, true);
+    }
+  }
+});
 
 Deno.test("a step leaves the state that it was given as it was, and repeats itself", () => {
   for (const [name, sampler] of Object.entries(samplers)) {

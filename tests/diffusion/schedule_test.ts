@@ -104,3 +104,22 @@ Deno.test("Align Your Steps: the published ten, and in between for other counts"
   equal([at(5).timesteps[0], at(5).sigmas.length], [999, 6]);
   closeEach(at(5).sigmas.slice(0, 5), at(10).sigmas.filter((_, i) => i % 2 === 0 && i < 10), 1e-6);
 });
+
+Deno.test("noise begins as the spacing's tool has it, or as asked; samplers that mix take the same in their space", () => {
+  const at = (options: Partial<Parameters<typeof scheduleOf>[1]>) => {
+    const { initNoiseSigma, sigmas: [sigma] } = scheduleOf(SDXL_SCHEDULER, { steps: 4, ...options });
+    return [initNoiseSigma, initNoiseSigma / sigma, initNoiseSigma / Math.hypot(sigma, 1)];
+  };
+  for (const spacing of ["trailing", "sgm-uniform", "leading"] as const) {
+    closeEach([at({ spacing, initNoise: "sigma" })[1]], [1], 1e-6, spacing);
+    closeEach([at({ spacing, initNoise: "unit-variance" })[2]], [1], 1e-6, spacing);
+    equal(at({ spacing, sampler: "ddim", initNoise: "unit-variance" })[0], 1);
+    const mixed = at({ spacing, sampler: "lcm", initNoise: "sigma" })[0];
+    closeEach([mixed], [at({ spacing, initNoise: "sigma" })[0] / at({ spacing, initNoise: "unit-variance" })[0]], 1e-6);
+  }
+  equal(at({ spacing: "trailing", sampler: "ddim" })[0], 1);
+  equal(at({ spacing: "sgm-uniform", sampler: "ddim" })[0], 1);
+  // ComfyUI starts a schedule from below the highest level with noise alone, whatever the sampler.
+  const shorter = scheduleOf(SDXL_SCHEDULER, { steps: 4, spacing: "ddim-uniform", sampler: "ddim" });
+  closeEach([shorter.initNoiseSigma], [shorter.sigmas[0] / Math.hypot(shorter.sigmas[0], 1)], 1e-6);
+});

@@ -26,7 +26,12 @@ export interface Golden {
   /** An int64 tensor, whose values float32 could not hold. */
   integers(name: string): readonly number[];
   /** What was asked for, of the goldens that are runs. */
-  readonly request: { readonly steps: number; readonly recipe?: string };
+  readonly request: {
+    readonly steps: number;
+    readonly recipe?: string;
+    /** The file of the pocket family that made it. */
+    readonly weights?: string;
+  };
 }
 
 interface Entry {

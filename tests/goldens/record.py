@@ -6,13 +6,13 @@ import torch
 from common import save_tensors
 
 
-def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, **more):
+def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, weights=None, **more):
     """
     Tensors: noise [B,4,h,w] before scaling, prompt_embeds, pooled_prompt_embeds (and negative_…), timesteps [n],
     sigmas [n+1] where the scheduler has them, latents [n+1,B,4,h,w], denoised and prediction [n,B,4,h,w], image.
     One generator per picture, as diffusers draws batches of seeds. `slim` leaves out embeddings and image.
     `original`: the clean latent that an image-to-image pipeline starts from, `mask` [1,1,h,w] what an inpainting one
-    draws anew; both kept under those names. Latents are what the next step sees: after inpainting's own mixing.
+    draws anew; both kept under those names. `weights`: which file of the pocket family stands in the base's U-Net. Latents are what the next step sees: after inpainting's own mixing.
     """
     rows = {"latents": [], "denoised": [], "prediction": [], "timesteps": []}
     embeds = {}
@@ -72,6 +72,8 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
     request = dict(prompt=prompt, seed=seeds, steps=steps, guidance=guidance, size=dict(width=width, height=height), recipe=recipe)
     if "strength" in more:
         request["strength"] = more["strength"]
+    if weights is not None:
+        request["weights"] = weights
     if negative is not None:
         request["negative"] = negative
     save_tensors(name, tensors, request=request, scheduler=type(scheduler).__name__)

@@ -24,6 +24,10 @@ from record import record
 from safetensors.torch import load_file
 
 
+# What the base's file leaves to DDIM's family is for pixels by default.
+DDPM = {"clip_sample": False, "set_alpha_to_one": False}
+
+
 def open_pipeline(folder, **kwargs):
     pipe = StableDiffusionXLPipeline.from_pretrained(folder, torch_dtype=torch.float32, local_files_only=True, **kwargs)
     pipe.set_progress_bar_config(disable=True)
@@ -47,20 +51,21 @@ def pocket():
     record("run-pocket-lightning.safetensors", pipe, steps=4, guidance=0, recipe="lightning-4step", **text)
 
 
-# The children of the pocket base: golden, file, scheduler and its settings, recipe, steps, pixels.
+# The children of the pocket base: golden, file, scheduler and its settings, recipe, steps, pixels, more for the call.
 CHILDREN = [
-    ("lightning-1step", "lightning_1step_unet_x0", EulerDiscreteScheduler, {"prediction_type": "sample"}, "lightning-1step", 1, 128),
-    ("lightning-2step", "lightning_2step_unet", EulerDiscreteScheduler, {}, "lightning-2step", 2, 128),
-    ("lightning-8step", "lightning_8step_unet", EulerDiscreteScheduler, {}, "lightning-8step", 8, 128),
-    ("lightning-4step-lora", "lightning_4step_lora", EulerDiscreteScheduler, {}, "lightning-4step", 4, 128),
-    ("turbo", "turbo_unet", EulerAncestralDiscreteScheduler, {}, "turbo", 4, 64),
-    ("lcm", "lcm_lora", LCMScheduler, {}, "lcm", 4, 128),
+    ("lightning-1step", "lightning_1step_unet_x0", EulerDiscreteScheduler, {"prediction_type": "sample"}, "lightning-1step", 1, 128, {}),
+    *[(f"lightning-{n}step", f"lightning_{n}step_unet", EulerDiscreteScheduler, {}, f"lightning-{n}step", n, 128, {}) for n in (2, 4, 8)],
+    *[(f"lightning-{n}step-lora", f"lightning_{n}step_lora", EulerDiscreteScheduler, {}, f"lightning-{n}step", n, 128, {}) for n in (2, 4, 8)],
+    *[(f"turbo-{n}", "turbo_unet", EulerAncestralDiscreteScheduler, {}, "turbo", n, 64, {}) for n in (1, 4)],
+    *[(f"lcm-{n}", "lcm_lora", LCMScheduler, DDPM, "lcm", n, 128, {}) for n in (1, 4, 8)],
+    # TCD was published as a LoRA of its own; consistency distillation being what both do, LCM's stands in for its weights.
+    ("tcd", "lcm_lora", TCDScheduler, DDPM, "tcd", 4, 128, {"eta": 0.3}),
 ]
 
 
 def children():
     animal = article("animal")
-    for name, file, kind, config, recipe, steps, pixels in CHILDREN:
+    for name, file, kind, config, recipe, steps, pixels, more in CHILDREN:
         path = POCKET / f"{file}.safetensors"
         if not path.exists():
             print(f"run-child-{name}: skipped, there is no {path}")
@@ -71,9 +76,9 @@ def children():
             pipe.fuse_lora()
         else:
             pipe.unet.load_state_dict(load_file(path))
-        pipe.scheduler = kind.from_config(pipe.scheduler.config, timestep_spacing="trailing", **config)
+        pipe.scheduler = kind.from_config({**pipe.scheduler.config, **config}, timestep_spacing="trailing")
         record(f"run-child-{name}.safetensors", pipe, prompt=animal["prompt"], seeds=[animal["seed"], 1], steps=steps,
-               guidance=0, width=pixels, height=pixels, recipe=recipe, slim=True)
+               guidance=0, width=pixels, height=pixels, recipe=recipe, slim=True, weights=path.name, **more)
 
 
 def tiny():

@@ -6,6 +6,7 @@ import {
 } from "../../lib/tensor/half.ts";
 import { noiseByHabit } from "../../lib/tensor/random/habits.ts";
 import { Twister } from "../../lib/tensor/random/mt19937.ts";
+import { boxMullerOfWords } from "../../lib/tensor/random/normal_of_words.ts";
 import { philox } from "../../lib/tensor/random/philox.ts";
 import { batchNoise, initialNoise, torchGenerator } from "../../lib/tensor/random/mod.ts";
 import { closeEach, equal, throwsSentence } from "../assert.ts";
@@ -60,15 +61,35 @@ Deno.test("fp16 and bf16 draws of whole blocks are the float32 stream, cast", ()
 
 Deno.test("Philox 4×32-10 gives Random123's known answers", () => {
   const answer = (counter: number[], key: [number, number]) => {
-    const words = Uint32Array.from(counter);
-    philox(words, 0, ...key);
-    return [...words].map((word) => word.toString(16).padStart(8, "0")).join(" ");
+    const words = counter.map((word) => Int32Array.of(word));
+    philox(words, 1, ...key);
+    return words.map(([word]) => (word >>> 0).toString(16).padStart(8, "0")).join(" ");
   };
   equal(answer([0, 0, 0, 0], [0, 0]), "6627e8d5 e169c58d bc57ac4c 9b00dbd8");
   const ones = 0xffffffff;
   equal(answer([ones, ones, ones, ones], [ones, ones]), "408f276d 41c83b0e a20bc7c6 6d5451fd");
   const pi = [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344];
   equal(answer(pi, [0xa4093822, 0x299f31d0]), "d16cfe09 94fdcceb 5001e420 24126ea1");
+});
+
+Deno.test("words become the normals that Math.log, Math.sin and Math.cos make of them, to float32's last bit", () => {
+  const edges = [0, 1, 2, 2 ** 29, 2 ** 30 - 1, 2 ** 30, 2 ** 31 - 1, 2 ** 31, 3 * 2 ** 29, 2 ** 32 - 2, 2 ** 32 - 1];
+  const words = Int32Array.from({ length: 484 }, (_, i) => i < 121 ? edges[i % 11] : Math.imul(i, 0x9e3779b9));
+  const angles = words.map((_, i) => i < 121 ? edges[Math.floor(i / 11)] : Math.imul(i, 0x85ebca6b));
+  const [sines, cosines] = [new Float32Array(484), new Float32Array(484)];
+  boxMullerOfWords(words, angles, sines, cosines);
+  const uniform = (word: number) => ((word >>> 0) + 0.5) * 2 ** -32;
+  const wanted = (turn: (theta: number) => number) =>
+    Float32Array.from(
+      words,
+      (word, i) => Math.sqrt(-2 * Math.log(uniform(word))) * turn(2 * Math.PI * uniform(angles[i])),
+    );
+  const [sine, cosine] = [wanted(Math.sin), wanted(Math.cos)];
+  for (let i = 0; i < 484; i++) {
+    // 2π in double is itself off by 1e-16 of an angle: near a whole half turn that is all that is left of the sine.
+    closeEach([sines[i] / (sine[i] || 1)], [1], Math.abs(sine[i]) > 1e-6 ? 2e-7 : 1e-3, `sine ${i}`);
+    closeEach([cosines[i] / (cosine[i] || 1)], [1], Math.abs(cosine[i]) > 1e-6 ? 2e-7 : 1e-3, `cosine ${i}`);
+  }
 });
 
 Deno.test("habits: a generator a picture, one for all, or the seed counted up", async () => {

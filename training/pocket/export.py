@@ -36,7 +36,7 @@ def scheduler() -> EulerDiscreteScheduler:
 
 def pipeline(model: base.Model) -> StableDiffusionXLPipeline:
     first, second = tokenizer.opened()
-    return StableDiffusionXLPipeline(vae=vae.opened("cpu"), text_encoder=model.first, text_encoder_2=model.second, tokenizer=first,
+    return StableDiffusionXLPipeline(vae=vae.published(vae.opened("cpu")), text_encoder=model.first, text_encoder_2=model.second, tokenizer=first,
                                      tokenizer_2=second, unet=model.unet, scheduler=scheduler(), force_zeros_for_empty_prompt=True,
                                      add_watermarker=False)
 
@@ -77,7 +77,7 @@ def family(target: Path) -> list[Path]:
     if distill.finished("custom"):
         put("custom.safetensors", layouts.single_file(
             distill.opened("custom", plain).state_dict(), model.first.state_dict(), model.second.state_dict(),
-            vae.opened("cpu").state_dict(), settings.unet.layers))
+            vae.published(vae.opened("cpu")).state_dict(), settings.unet.layers))
     for plan in lightning.PLANS:
         suffix = "_x0" if plan.prediction == "sample" else ""
         if distill.finished(lightning.name(plan, lora=False)):

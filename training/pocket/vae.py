@@ -8,6 +8,7 @@ and they stay meaningful at 64×64 pixels, where `turbo` works.
 from __future__ import annotations
 
 import argparse
+import math
 
 import numpy as np
 import torch
@@ -116,6 +117,23 @@ def opened(device: str, finished: bool = True) -> AutoencoderKL:
     model = quicken(model.to(device).requires_grad_(False).eval(), device)
     if finished and cache.latents_path(cache.shard_name(0)).exists():
         model.register_to_config(scaling_factor=cache.scaling_factor())
+    return model
+
+
+@torch.no_grad()
+def published(model: AutoencoderKL, factor: float = 0.13025) -> AutoencoderKL:
+    """The same autoencoder with SDXL's scaling factor, changed in place.
+
+    A single file has no place for the factor, so every reader of one takes SDXL's. The difference goes into the two
+    1×1 convolutions around the latents, and scaled latents stay what they were.
+    """
+    ratio = model.config.scaling_factor / factor
+    channels = model.config.latent_channels
+    model.quant_conv.weight[:channels] *= ratio
+    model.quant_conv.bias[:channels] *= ratio
+    model.quant_conv.bias[channels:] += 2 * math.log(ratio)
+    model.post_quant_conv.weight /= ratio
+    model.register_to_config(scaling_factor=factor)
     return model
 
 

@@ -57,7 +57,7 @@ def test_published_names_shapes_and_configs(folder: Path) -> None:
 
 def test_a_single_file_opens_in_diffusers_with_the_same_weights(folder: Path, tmp_path: Path) -> None:
     model, settings = base.opened("cpu"), config.load()
-    parts = [part.state_dict() for part in (*model.parts, vae.opened("cpu"))]
+    parts = [part.state_dict() for part in (*model.parts, vae.published(vae.opened("cpu")))]
     save_file(layouts.single_file(*parts, settings.unet.layers), tmp_path / "single.safetensors", {"format": "pt"})
     pipeline = StableDiffusionXLPipeline.from_single_file(
         tmp_path / "single.safetensors", config=str(folder / "base"), local_files_only=True, torch_dtype=torch.float16)
@@ -67,6 +67,20 @@ def test_a_single_file_opens_in_diffusers_with_the_same_weights(folder: Path, tm
         assert one.keys() == other.keys()
         for key in one:
             assert torch.equal(one[key], other[key]), f"{name} {key}"
+
+
+def test_the_published_vae_has_sdxls_factor_and_the_same_latents() -> None:
+    own, published = vae.opened("cpu"), vae.published(vae.opened("cpu"))
+    assert published.config.scaling_factor == 0.13025 != own.config.scaling_factor
+    picture = torch.rand((1, 3, 64, 64), generator=generator(8, 1)) * 2 - 1
+    with torch.no_grad():
+        scaled = [model.encode(picture).latent_dist for model in (own, published)]
+        for part in ("mean", "std"):
+            one, other = (getattr(found, part) * model.config.scaling_factor for found, model in zip(scaled, (own, published)))
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        latents = scaled[0].mean * own.config.scaling_factor
+        one, other = (model.decode(latents / model.config.scaling_factor).sample for model in (own, published))
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_an_exported_lora_does_in_diffusers_what_it_did_in_training(folder: Path, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 /** What `inspect` tells of a path: plain values, the same as JSON. */
 
 import type { Prediction } from "../../diffusion/mod.ts";
-import type { ClipTextArchitecture, UnetArchitecture, VaeArchitecture } from "../../weights/architecture.ts";
+import type { AutoencoderArchitecture, ClipTextArchitecture, UnetArchitecture } from "../../weights/architecture.ts";
 import type { Layout, PartName } from "../../weights/checkpoint.ts";
 import type { DType } from "../../weights/weights.ts";
 
-export type Architecture = UnetArchitecture | VaeArchitecture | ClipTextArchitecture;
+export type Architecture = UnetArchitecture | AutoencoderArchitecture | ClipTextArchitecture;
 
 /** How much is stored in one element type. */
 export interface DTypeCount {

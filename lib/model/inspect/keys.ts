@@ -3,8 +3,10 @@
 import { buildClipText } from "../../graph/clip.ts";
 import { cpu } from "../../graph/lowering.ts";
 import { buildUnet } from "../../graph/unet.ts";
+import { buildTinyDecoder, buildTinyEncoder } from "../../graph/tiny_vae.ts";
 import { buildVaeDecoder, buildVaeEncoder } from "../../graph/vae.ts";
 import { formatShape, type Shape, sizeOf } from "../../tensor/tensor.ts";
+import { isTiny } from "../../weights/architecture.ts";
 import type { Contents, Part, PartName } from "../../weights/checkpoint.ts";
 import type { TensorEntry } from "../../weights/safetensors.ts";
 import { shapeOf, type WeightRef, type Weights, type WeightSource } from "../../weights/weights.ts";
@@ -79,8 +81,14 @@ export function reportKeys(part: PartName, contents: Contents): KeyReport | unde
       return report(unet, (architecture, weights) => buildUnet(architecture, weights, { lowering: cpu }));
     case "vae":
       return report(vae, (architecture, weights) => {
-        buildVaeDecoder(architecture, weights, { lowering: cpu });
-        if (vae && encodes(vae)) buildVaeEncoder(architecture, weights, { lowering: cpu });
+        const both = vae && encodes(vae);
+        if (isTiny(architecture)) {
+          buildTinyDecoder(architecture, weights, { lowering: cpu });
+          if (both) buildTinyEncoder(architecture, weights, { lowering: cpu });
+        } else {
+          buildVaeDecoder(architecture, weights, { lowering: cpu });
+          if (both) buildVaeEncoder(architecture, weights, { lowering: cpu });
+        }
       });
     case "text_encoder":
       return report(textEncoder, (architecture, weights) => buildClipText(architecture, weights, { lowering: cpu }));
@@ -106,7 +114,7 @@ function reportOf(part: PartName, { weights, used, missing, misfits }: Noting, l
   ]);
   const keys = [...used.keys()];
   return {
-    used: new Set(keys.map((key) => weights.origin(key))).size,
+    used: new Set([...used].map(([key, { file }]) => `${file}:${weights.origin(key)}`)).size,
     renamed:
       new Set(keys.filter((key) => !(weights.origin(key) ?? key).endsWith(key)).map((key) => weights.origin(key)))
         .size,
@@ -121,7 +129,7 @@ function reportOf(part: PartName, { weights, used, missing, misfits }: Noting, l
 function viewsOf(weights: Weights, used: ReadonlyMap<string, WeightRef>): Views {
   const views = { rows: 0, transpose: 0, squeeze: 0, cast: 0 };
   for (const [key, ref] of used) {
-    const entry = entryOf(weights, key);
+    const entry = entryOf(weights, key, ref.file);
     if (entry === undefined) continue;
     if (ref.byteLength < entry.byteLength) views.rows++;
     else if (shapeOf(ref).length < entry.shape.length) views.squeeze++;
@@ -131,11 +139,7 @@ function viewsOf(weights: Weights, used: ReadonlyMap<string, WeightRef>): Views 
   return views;
 }
 
-function entryOf(weights: Weights, key: string): TensorEntry | undefined {
+function entryOf(weights: Weights, key: string, file: string): TensorEntry | undefined {
   const name = weights.origin(key);
-  if (name === undefined) return undefined;
-  for (const { tensors } of weights.files) {
-    const entry = tensors.get(name);
-    if (entry !== undefined) return entry;
-  }
+  return name === undefined ? undefined : weights.files.find(({ path }) => path === file)?.tensors.get(name);
 }

@@ -2,6 +2,7 @@
 
 import type { PartName } from "../../weights/checkpoint.ts";
 import { OTHER_KINDS, partOf, ROLES } from "../../weights/lora.ts";
+import { readLoraMetadata, type ScaleOf } from "../../weights/lora_metadata.ts";
 import { readScalars, type SafetensorsFile, type TensorEntry } from "../../weights/safetensors.ts";
 import { sizeOf } from "../../tensor/tensor.ts";
 import { commandsFor } from "./commands.ts";
@@ -61,7 +62,7 @@ interface Module {
   alpha?: TensorEntry;
 }
 
-/** Reads the header, and the few bytes of the alphas. */
+/** Reads the header, with PEFT's settings in it, and the few bytes of the alphas. */
 export async function inspectLora(path: string, file: SafetensorsFile): Promise<LoraInspection> {
   const modules = new Map<string, Module>();
   const endings = new Set<string>();
@@ -84,7 +85,8 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
   const entries = [...file.tensors.values()];
   const guess = guessDistillation({ path, metadata: file.metadata });
   const { recipes, steps, ...distillation } = guess;
-  const refused = refusal(others, plain);
+  const settings = settingsOf(path, file);
+  const refused = refusal(others, plain) ?? settings.refused;
   return {
     inspected: "lora",
     path,
@@ -96,7 +98,7 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
     modules: countModules([...modules.keys()]),
     ranks: count(plain.flatMap(([, { down }]) => down ? [down.shape[0]] : []))
       .map(([rank, modules]) => ({ rank, modules })),
-    scales: count(await scalesOf(file, plain.map(([, module]) => module)))
+    scales: count(await scalesOf(file, plain, settings.scaleOf))
       .map(([scale, modules]) => ({ scale, modules })),
     madeFor: madeFor(plain),
     refused,
@@ -137,11 +139,26 @@ function countModules(names: readonly string[]): LoraInspection["modules"] {
   );
 }
 
-async function scalesOf(file: SafetensorsFile, modules: readonly Module[]): Promise<readonly number[]> {
-  const alphas = await readScalars(file, modules.flatMap(({ alpha }) => alpha ? [alpha] : []));
-  return modules.map(({ down, alpha }) => {
+/** What PEFT's settings say; settings that the kit does not apply are told, as opening it would tell them. */
+function settingsOf(path: string, { metadata }: SafetensorsFile): { scaleOf: ScaleOf; refused?: string } {
+  try {
+    return { scaleOf: readLoraMetadata(path, metadata) };
+  } catch (error) {
+    return { scaleOf: () => undefined, refused: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function scalesOf(
+  file: SafetensorsFile,
+  modules: readonly (readonly [name: string, Module])[],
+  scaleOf: ScaleOf,
+): Promise<readonly number[]> {
+  const alphas = await readScalars(file, modules.flatMap(([, { alpha }]) => alpha ? [alpha] : []));
+  return modules.map(([name, { down, alpha }]) => {
+    if (down === undefined) return 1;
+    const [rank] = down.shape;
     const value = alpha && alphas.get(alpha.name);
-    return down === undefined || value === undefined ? 1 : value / down.shape[0];
+    return value === undefined ? scaleOf(...partOf(name), rank) ?? 1 : value / rank;
   });
 }
 

@@ -58,14 +58,19 @@ export function initialNoise(
   return batchNoise(seeds.map((seed) => torchGenerator(seed, options)), shape);
 }
 
-/** The same from generators that have begun: what a sampler's step draws. */
+/**
+ * The same from generators that have begun: what a sampler's step draws.
+ * @param batch pictures, where one generator draws several of them in one call. Default: one each
+ */
 export function batchNoise(
   generators: readonly Generator[],
   shape: Shape,
+  batch = generators.length,
 ): { readonly noise: Tensor; readonly generators: readonly Generator[] } {
-  const drawn = generators.map((generator) => generator.randn(sizeOf(shape)));
+  const share: Shape = [batch / generators.length, ...shape];
+  const drawn = generators.map((generator) => generator.randn(sizeOf(share)));
   return {
-    noise: Tensor.stack(drawn.map(({ values }) => new Tensor(values, shape))),
+    noise: Tensor.concat(drawn.map(({ values }) => new Tensor(values, share))),
     generators: drawn.map(({ next }) => next),
   };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Generator } from "./generator.ts";
+import { boxMullerOfWords } from "./normal_of_words.ts";
 
 const ROUNDS = 10;
 const M0 = 0xd2511f53;
@@ -18,34 +19,43 @@ const UNROLL = 4; // normals that a thread makes of one counter
  */
 export const CUDA_THREADS = 108 * 2048;
 
+/** Threads that are worked on together, each kind of work in a loop of its own: those compile better than one of all. */
+const CHUNK = 512;
+
+/** The four words of each thread: counters first, random numbers after `philox`. */
+const WORDS = Array.from({ length: UNROLL }, () => new Int32Array(CHUNK));
+
 /**
- * The upper half of a 64-bit product. In double the product is off by at most 2¹¹, so that the upper half, once the
- * exact lower one is taken away, is nearer than 2⁻²⁰ to the whole number that it is.
+ * The upper half of a 64-bit product, whose lower half is known. In double the product is off by at most 2¹¹, so that,
+ * once the lower half is taken away, the rest is nearer than 2⁻²⁰ to the whole number that it is.
  */
-function multiplyHigh(a: number, b: number): number {
-  const low = Math.imul(a, b) >>> 0;
-  return Math.floor((a * (b >>> 0) - low) * 2 ** -32 + 0.5) | 0;
+function upperHalf(a: number, b: number, low: number): number {
+  return ((a * (b >>> 0) - (low >>> 0)) * 2 ** -32 + 0.5) | 0;
 }
 
-/** Ten rounds on the four words of `counter` from `at` on, in place. */
-export function philox(counter: Uint32Array, at: number, keyLow: number, keyHigh: number): void {
-  // Signed throughout: what counts are the 32 bits.
-  let c0 = counter[at] | 0, c1 = counter[at + 1] | 0, c2 = counter[at + 2] | 0, c3 = counter[at + 3] | 0;
+/**
+ * Ten rounds on the first `count` entries of four arrays of words, in place. All words are signed: what counts are the
+ * 32 bits. One round of many threads at a time: none waits for itself.
+ */
+export function philox(
+  [w0, w1, w2, w3]: readonly Int32Array[],
+  count: number,
+  keyLow: number,
+  keyHigh: number,
+): void {
   let k0 = keyLow | 0, k1 = keyHigh | 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(M0, c0), low0 = Math.imul(M0, c0);
-    const high1 = multiplyHigh(M1, c2), low1 = Math.imul(M1, c2);
-    c0 = high1 ^ c1 ^ k0;
-    c2 = high0 ^ c3 ^ k1;
-    c1 = low1;
-    c3 = low0;
+    for (let i = 0; i < count; i++) {
+      const c0 = w0[i], c2 = w2[i];
+      const low0 = Math.imul(M0, c0), low1 = Math.imul(M1, c2);
+      w0[i] = upperHalf(M1, c2, low1) ^ w1[i] ^ k0;
+      w2[i] = upperHalf(M0, c0, low0) ^ w3[i] ^ k1;
+      w1[i] = low1;
+      w3[i] = low0;
+    }
     k0 = (k0 + 0x9e3779b9) | 0;
     k1 = (k1 + 0xbb67ae85) | 0;
   }
-  counter[at] = c0;
-  counter[at + 1] = c1;
-  counter[at + 2] = c2;
-  counter[at + 3] = c3;
 }
 
 export class CudaGenerator implements Generator {
@@ -74,9 +84,6 @@ export class CudaGenerator implements Generator {
   }
 }
 
-/** Threads that are worked on together: words first, normals then. Loops of one kind compile better than one of both. */
-const CHUNK = 1024;
-
 /** One draw of every thread: of four normals each, the c-th lies `c · threads` further on. What has no place is lost. */
 function drawOnce(
   values: Float32Array,
@@ -84,32 +91,20 @@ function drawOnce(
   [low, high]: readonly [number, number],
   [keyLow, keyHigh]: readonly [number, number],
 ): void {
-  const words = new Uint32Array(UNROLL * CHUNK);
+  const [w0, w1, w2, w3] = WORDS;
   const used = Math.min(threads, values.length);
   for (let start = 0; start < used; start += CHUNK) {
     const count = Math.min(CHUNK, used - start);
-    for (let i = 0; i < count; i++) {
-      words[UNROLL * i] = low;
-      words[UNROLL * i + 1] = high;
-      words[UNROLL * i + 2] = start + i;
-      words[UNROLL * i + 3] = 0;
-      philox(words, UNROLL * i, keyLow, keyHigh);
-    }
+    w0.fill(low);
+    w1.fill(high);
+    w3.fill(0);
+    for (let i = 0; i < count; i++) w2[i] = start + i;
+    philox(WORDS, count, keyLow, keyHigh);
     for (let c = 0; c < UNROLL; c += 2) {
-      place(values, start + c * threads, threads, words, c, count);
+      const first = start + c * threads; // the sines; the cosines lie one grid further on
+      if (first >= values.length) break;
+      const place = (at: number) => values.subarray(at, Math.min(at + count, values.length));
+      boxMullerOfWords(WORDS[c], WORDS[c + 1], place(first), place(first + threads));
     }
-  }
-}
-
-/**
- * Words `c` and `c + 1` of each thread make two normals, the sine first, `stride` apart. Half a step is added, so that
- * no uniform is 0.
- */
-function place(values: Float32Array, at: number, stride: number, words: Uint32Array, c: number, count: number): void {
-  for (let i = 0; i < count && at + i < values.length; i++) {
-    const r = Math.sqrt(-2 * Math.log(words[UNROLL * i + c] * 2 ** -32 + 2 ** -33));
-    const theta = (words[UNROLL * i + c + 1] * 2 ** -32 + 2 ** -33) * 2 * Math.PI;
-    values[at + i] = r * Math.sin(theta);
-    if (at + stride + i < values.length) values[at + stride + i] = r * Math.cos(theta);
   }
 }

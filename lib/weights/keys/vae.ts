@@ -52,6 +52,26 @@ export function ldmVae(names: ReadonlySet<string>): Rules {
   ];
 }
 
+/** Whether names are those of a tiny autoencoder in diffusers. */
+export function isTinyVae(names: ReadonlySet<string>): boolean {
+  return holds(names, "decoder.layers.") || holds(names, "encoder.layers.");
+}
+
+/**
+ * TAESD's own files hold one half each, a sequence counted from 0: `1.weight`. The decoder's begins with a clamp, which
+ * diffusers does not count. Source: madebyollin/taesd, taesd.py.
+ */
+export function taesdHalf(names: ReadonlySet<string>): "encoder" | "decoder" | undefined {
+  if (![...names].every((name) => /^\d+\.(conv\.\d+\.|skip\.)?(weight|bias)$/.test(name))) return undefined;
+  return names.has("0.weight") ? "encoder" : names.has("1.weight") ? "decoder" : undefined;
+}
+
+/** Of the two halves under `encoder.` and `decoder.`. */
+export const taesd: Rules = [
+  [/^encoder\.(\d+)\./, "encoder.layers.$1."],
+  [/^decoder\.(\d+)\./, ([, place]) => `decoder.layers.${Number(place) - 1}.`],
+];
+
 /** diffusers before 0.18 named the attention's layers after what they make. */
 export const oldDiffusersVae: Rules = [
   [/(\.mid_block\.attentions\.0)\.query\./, "$1.to_q."],

@@ -161,6 +161,15 @@ for (const [name, [changes, billions]] of Object.entries(RELATIVES)) {
     }));
 }
 
+Deno.test("Segmind-Vega's blocks have the parameters that its card gives: 247, 31 and 460 million", () =>
+  inFolder(async (folder) => {
+    await writeSyntheticFolder(folder, { unet: { ...SDXL_CONFIGS.unet, ...RELATIVES["Segmind-Vega"][0] } });
+    const { blocks } = partOf(await checkpoint(folder), "unet");
+    const millions = (prefix: string) =>
+      blocks.reduce((sum, { name, parameters }) => name.startsWith(prefix) ? sum + parameters : sum, 0) / 1e6;
+    equal(["down_blocks", "mid_block", "up_blocks"].map(millions).map(Math.round), [247, 31, 460]);
+  }));
+
 Deno.test("the refiner, and U-Nets for inpainting, are named and refused", () =>
   inFolder(async (folder) => {
     const refiner = join(folder, "refiner");

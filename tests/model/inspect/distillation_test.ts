@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { equal, ok } from "../../assert.ts";
 import { copyFolder, editJson, inFolder } from "../../files.ts";
 import { goldenPath } from "../../goldens/read.ts";
-import { layouts, type Row, write } from "../../layouts.ts";
+import { layouts, write } from "../../layouts.ts";
 
 const guess = (path: string, metadata: Record<string, string> = {}) =>
   guessDistillation({ path, metadata: new Map(Object.entries(metadata)) });
@@ -131,24 +131,3 @@ Deno.test("weights that predict v are not advised to run recipes for epsilon", (
       "The recipe turbo is for weights that predict epsilon; these predict v.",
     ]);
   }));
-
-/** methods.md's files at a small width: the U-Net and the whole, under the names that people have them by. */
-const FILES: Readonly<Record<string, readonly [rows: readonly Row[], recipe: string, prediction: string]>> = {
-  "sdxl_lightning_4step.safetensors": [layouts["single-original"], "lightning-4step", "epsilon"],
-  "sdxl_lightning_1step_x0.safetensors": [layouts["single-original"], "lightning-1step", "sample"],
-  "sdxl_lightning_8step_unet.safetensors": [layouts["unet-diffusers"], "lightning-8step", "epsilon"],
-  "sdxl_lightning_1step_unet_x0.safetensors": [layouts["unet-diffusers"], "lightning-1step", "sample"],
-};
-
-for (const [name, [rows, recipe, prediction]] of Object.entries(FILES)) {
-  Deno.test(`${name} at a small width: the command line that runs it, and what it predicts`, () =>
-    inFolder(async (folder) => {
-      const path = join(folder, name);
-      await write(path, rows);
-      const report = await inspect(path);
-      if (report.inspected !== "checkpoint") throw new Error("taken for a LoRA");
-      equal([report.recipes[0].recipe, report.prediction.type], [recipe, prediction]);
-      const where = rows === layouts["unet-diffusers"] ? `--model MODEL --unet ${path}` : `--model ${path}`;
-      ok(report.recipes[0].command.startsWith(`deno task generate ${where}`), report.recipes[0].command);
-    }));
-}

@@ -16,6 +16,7 @@ async function lora(path: string): Promise<LoraInspection> {
 const NAMINGS: Readonly<Record<string, RegExp>> = {
   "kohya-diffusers": /^kohya, diffusers' block names; lora_down, lora_up$/,
   "kohya-original": /^kohya, original block names; lora_down, lora_up$/,
+  "peft-metadata": /^diffusers' names with the part's prefix; lora_A, lora_B \(PEFT\)$/,
   "peft": /^diffusers' names with the part's prefix; lora_A, lora_B \(PEFT\)$/,
   "diffusers": /^diffusers' names with the part's prefix; .*lora\.down, lora\.up \(diffusers\)/,
 };
@@ -29,7 +30,8 @@ for (const [name, naming] of Object.entries(NAMINGS)) {
       report.modules.filter((row) => row.part === part).reduce((sum, { modules }) => sum + modules, 0);
     equal([counted("unet"), counted("text_encoder"), counted("text_encoder_2")], [197, 12, 12]);
     equal([report.unknown, report.refused], [[], undefined]);
-    equal(report.scales.length, 1);
+    // Alpha 4 at rank 2; without an alpha, the factor went into the matrices.
+    equal(report.scales, [{ scale: /^(peft|diffusers)$/.test(name) ? 1 : 2, modules: 221 }]);
     ok(/text of width 192/.test(report.madeFor), report.madeFor);
     ok(report.recipes[0].command.includes("--model MODEL --lora "), report.recipes[0].command);
   });
@@ -117,6 +119,18 @@ for (const [name, why] of Object.entries(REFUSED)) {
       equal(recipes, []);
     }));
 }
+
+Deno.test("PEFT's settings that the kit does not apply are told as opening tells them", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "style.safetensors");
+    const modules = new Map(module(Q, [640, 640], 2, 1));
+    await save(path, modules, { lora_adapter_metadata: JSON.stringify({ "unet.use_dora": true }) });
+    const { refused, recipes } = await lora(path);
+    ok(/its metadata make it DoRA/.test(refused ?? ""), String(refused));
+    equal(recipes, []);
+    await save(path, modules, { lora_adapter_metadata: "{" });
+    ok(/it is no JSON object/.test((await lora(path)).refused ?? ""), "taken for settings");
+  }));
 
 Deno.test("a matrix without its other half is refused, a stranger is listed", () =>
   inFolder(async (folder) => {

@@ -1,0 +1,69 @@
+/**
+ * Every recipe whose weights the pocket family has, against diffusers with the same seeds: latents within 1e-4.
+ * Goldens: tests/goldens/runs.py pocket, which makes those whose weights are there.
+ */
+
+import { open, recipes } from "fewstep";
+import { close, equal, ok } from "../assert.ts";
+import { goldensNamed, readGolden } from "../goldens/read.ts";
+
+const POCKET = new URL("../../models/pocket/", import.meta.url).pathname;
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
+
+const { prompt, seed } = animal();
+
+function animal(): { readonly prompt: string; readonly seed: number } {
+  const rows: { name: string; prompt: string; seed: number }[] = JSON.parse(
+    Deno.readTextFileSync(new URL("../../data/prompts/article.json", import.meta.url)),
+  );
+  const row = rows.find(({ name }) => name === "animal");
+  if (row === undefined) throw new Error("data/prompts/article.json has no prompt named animal.");
+  return row;
+}
+
+for (const name of goldensNamed(/^run-child-.*(?=\.safetensors$)/)) {
+  const golden = readGolden(`${name}.safetensors`);
+  const { recipe = "", steps, weights = "" } = golden.request;
+  Deno.test(`${name}: ${recipe} in ${steps} steps with ${weights}, every latent of diffusers`, async () => {
+    const [, , , , side] = golden.get("latents").shape;
+    const lora = weights.endsWith("_lora.safetensors");
+    const options = lora ? { loras: [POCKET + weights] } : { unet: POCKET + weights };
+    await using model = await open(`${POCKET}base`, options);
+    const size = { width: side * model.pixelsPerLatent, height: side * model.pixelsPerLatent };
+    const { step } = await model.generate({ prompt, seed: [seed, 1], recipe, steps, size });
+    equal([...step.trajectory.schedule.timesteps], [...golden.get("timesteps").data], "timesteps");
+    step.path.forEach(({ latent }, i) => close(latent.data, golden.get("latents").at(i).data, 1e-4, `latents ${i}`));
+  });
+}
+
+/** Weights of the family by the recipe that runs them; see training/pocket/export.py. */
+const FAMILY: Readonly<Record<string, readonly string[]>> = {
+  "lightning-1step": ["lightning_1step_unet_x0"],
+  "lightning-2step": ["lightning_2step_unet", "lightning_2step_lora"],
+  "lightning-4step": ["lightning_4step_unet", "lightning_4step_lora"],
+  "lightning-8step": ["lightning_8step_unet", "lightning_8step_lora"],
+  "turbo": ["turbo_unet"],
+  "lcm": ["lcm_lora"],
+  "tcd": ["lcm_lora"],
+};
+
+for (const [recipe, files] of Object.entries(FAMILY)) {
+  for (const file of files) {
+    const there = await exists(`${POCKET}${file}.safetensors`);
+    if (!there) console.log(`skipped: ${recipe} with ${file}, as models/pocket has no ${file}.safetensors`);
+    Deno.test({
+      name: `${recipe} with ${file} has a golden`,
+      ignore: !there,
+      fn: () => {
+        ok(recipe in recipes, `there is no recipe ${recipe}`);
+        const held = goldensNamed(/^run-child-.*(?=\.safetensors$)/).map((name) =>
+          readGolden(`${name}.safetensors`).request
+        );
+        ok(
+          held.some((request) => request.recipe === recipe && request.weights === `${file}.safetensors`),
+          "none: make it with python tests/goldens/runs.py pocket",
+        );
+      },
+    });
+  }
+}
