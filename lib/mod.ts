@@ -11,17 +11,30 @@
  * ```
  */
 
-export { measure, type Measurement, type MeasureOptions } from "./measure/measure.ts";
+export { measure, type Measurement, type RunMeasureOptions } from "./measure/measure.ts";
 export { inspect } from "./model/inspect/inspect.ts";
 export type { CheckpointInspection, Inspection, LoraInspection } from "./model/inspect/inspection.ts";
 export { bake, type BakeOptions } from "./model/bake.ts";
 export { diff, type DiffOptions } from "./model/diff.ts";
 export { Model } from "./model/model.ts";
-export type { Generated } from "./model/model.ts";
 export { open, type OpenOptions } from "./model/open.ts";
 export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "./model/record.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
-export { Step, type Timing } from "./model/step.ts";
+export { type Generated, Step, type Timing } from "./model/step.ts";
+export type { Cell, CellMetric } from "./sweep/cell.ts";
+export { compare, type ComparisonOptions, type ComparisonProgress } from "./sweep/compare.ts";
+export type {
+  ComparedModel,
+  ComparedPrompt,
+  CompareOptions,
+  MeasureOptions,
+  QualityOptions,
+  Seed,
+  Way,
+} from "./sweep/options.ts";
+export type { Plan, PlannedCell, PlannedModel } from "./sweep/plan.ts";
+export { Runs } from "./sweep/runs.ts";
+export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";
 export * from "./view/mod.ts";

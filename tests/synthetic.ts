@@ -8,7 +8,8 @@ import { buildClipText } from "../lib/graph/clip.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { buildVaeDecoder, buildVaeEncoder } from "../lib/graph/vae.ts";
 import { type Shape, sizeOf } from "../lib/tensor/tensor.ts";
-import { readClipTextConfig, readUnetConfig, readVaeConfig } from "../lib/weights/config.ts";
+import { readClipTextConfig } from "../lib/weights/clip_config.ts";
+import { readUnetConfig, readVaeConfig } from "../lib/weights/config.ts";
 import {
   originalTextEncoder,
   originalTextEncoder2,

@@ -3,7 +3,8 @@
  * the article, what the student sees at each step, and what it all cost; figures land in figures/.
  */
 
-import type { Generated, Model } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
+import type { Generated } from "../model/step.ts";
 import type { Request } from "../model/request.ts";
 import type { TableRow } from "../view/table.ts";
 import { type Arguments, type Command, main } from "./args.ts";

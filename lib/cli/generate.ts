@@ -1,16 +1,18 @@
 /** `deno task generate`: one request, from the command line to a picture. */
 
 import { INIT_NOISES, PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
-import type { Generated, Model } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
+import type { Generated } from "../model/step.ts";
 import type { OpenOptions } from "../model/open.ts";
 import { type Precision, PRECISIONS } from "../model/precision.ts";
 import type { Request } from "../model/request.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
 import { MODEL_OPTIONS } from "./model_options.ts";
 import { outputFiles, wantWritable } from "./output.ts";
+import { seedsOf, sizeOf } from "./values.ts";
 
 /** Names in lines of up to 80 letters, for the help. */
 function inLines(names: readonly string[]): string {
@@ -160,7 +162,7 @@ async function requestOf(args: Arguments): Promise<Request> {
   return {
     prompt: args.required("prompt", 'what to draw, for example --prompt "sunflower, meadow"; "" draws anything'),
     negative: args.text("negative"),
-    seed: noise === undefined ? seedsOf(args.text("seed") ?? "0") : undefined,
+    seed: noise === undefined ? seedsOf("seed", args.text("seed") ?? "0") : undefined,
     rng: args.oneOf("rng", ["cpu", "cuda"]),
     noiseHabit: args.oneOf("noise-habit", NOISE_HABITS),
     batch: args.number("batch", "a whole number from 1", { whole: true, least: 1 }),
@@ -178,7 +180,7 @@ async function requestOf(args: Arguments): Promise<Request> {
     steps: args.number("steps", "a whole number from 1", { whole: true, least: 1 }),
     eta: args.number("eta", "a number from 0", { least: 0 }),
     guidance: args.number("guidance", "a number from 0", { least: 0 }),
-    size: sizeOf(args.text("size")),
+    size: sizeOf("size", args.text("size")),
     unguarded: args.has("unguarded"),
   };
 }
@@ -192,28 +194,6 @@ const STRENGTH = 0.3;
 async function readImage(path: string): Promise<Tensor> {
   const { readPicture } = await import("../view/picture.ts");
   return await readPicture(path);
-}
-
-/** torch's seeds: −2⁶³ … 2⁶⁴ − 1. */
-function seedsOf(text: string): bigint[] {
-  return text.split(",").map((part) => {
-    const seed = /^-?\d{1,20}$/.test(part.trim()) ? BigInt(part.trim()) : undefined;
-    if (seed === undefined || seed < -(2n ** 63n) || seed >= 2n ** 64n) {
-      throw new UsageError(
-        `Cannot use --seed ${quote(text)}: whole numbers of up to 64 bits were wanted, "7" or "7,8,9".`,
-      );
-    }
-    return seed;
-  });
-}
-
-function sizeOf(text: string | undefined): Request["size"] {
-  if (text === undefined) return undefined;
-  const [, width, height] = /^(\d+)[x×](\d+)$/.exec(text) ?? [];
-  if (width === undefined || height === undefined) {
-    throw new UsageError(`Cannot use --size ${quote(text)}: pixels as WIDTHxHEIGHT were wanted, 1024x1024.`);
-  }
-  return { width: Number(width), height: Number(height) };
 }
 
 async function readNoise(path: string): Promise<Tensor> {

@@ -18,7 +18,7 @@ export { compareRuns, type Comparison, type Difference, type Run } from "./compa
 export { guidanceAt, guidanceEmbedding, guided, usesGuidance } from "./guidance.ts";
 export { type MicroConditioning, timeIds } from "./micro_conditioning.ts";
 export { inpainted, latentMask, noised } from "./picture.ts";
-export { plan, type PlanOptions } from "./plan.ts";
+export { allowsSteps, plan, type PlanOptions } from "./plan.ts";
 export { denoised, epsilonOf, velocityOf, x0Of } from "./prediction.ts";
 export { type Range, type Recipe, recipes } from "./recipes.ts";
 export { inSpace, samplers } from "./samplers/mod.ts";

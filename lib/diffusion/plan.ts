@@ -170,6 +170,12 @@ function guard(name: string, { allowed, why }: Recipe, options: PlanOptions): vo
   }
 }
 
+/** Whether a recipe's weights were made for a number of steps. @throws RangeError for an unknown recipe */
+export function allowsSteps(name: string, steps: number): boolean {
+  const { allowed } = recipeNamed(name);
+  return allowed.steps === undefined || allows(allowed.steps, steps);
+}
+
 type Allowed = readonly (number | string)[] | Range;
 
 function isRange(allowed: Allowed): allowed is Range {

@@ -7,7 +7,7 @@
  * Radford et al. 2021 (arXiv 2103.00020), section 2.4; Podell et al. 2023 (arXiv 2307.01952), section 2.1.
  */
 
-import type { ClipTextArchitecture } from "../weights/architecture.ts";
+import type { ClipLayers, ClipTextArchitecture } from "../weights/architecture.ts";
 import type { WeightSource } from "../weights/weights.ts";
 import { type BuildOptions, Graph, type Network, type Scope, type Value } from "./builder.ts";
 import { gelu, layerNorm, linear, quickGelu } from "./layers.ts";
@@ -52,25 +52,30 @@ function embeddings(g: Scope, ids: Value, { vocabularySize, hiddenSize, position
   return g.add(tokens, g.at("position_embedding").weight("weight", [positions, hiddenSize]));
 }
 
-/** Norm, attention, norm, MLP, each around a shortcut. transformers' `CLIPEncoderLayer`. */
-function encoderLayer(
+/**
+ * Norm, attention, norm, MLP, each around a shortcut. transformers' `CLIPEncoderLayer`.
+ *
+ * @param mask "causal" (default) for texts: a token sees itself and what came before, and the padding is not masked;
+ *   "none" for pictures
+ */
+export function encoderLayer(
   g: Scope,
   x: Value,
-  { heads, intermediateSize, activation, epsilon }: ClipTextArchitecture,
+  { heads, intermediateSize, activation, epsilon }: ClipLayers,
+  mask: "none" | "causal" = "causal",
 ): Value {
-  x = g.add(x, attention(g.at("self_attn"), layerNorm(g.at("layer_norm1"), x, epsilon), heads));
+  x = g.add(x, attention(g.at("self_attn"), layerNorm(g.at("layer_norm1"), x, epsilon), heads, mask));
   const mlp = g.at("mlp");
   const hidden = linear(mlp.at("fc1"), layerNorm(g.at("layer_norm2"), x, epsilon), intermediateSize);
   const activated = activation === "gelu" ? gelu(mlp, hidden) : quickGelu(mlp, hidden);
   return g.add(x, linear(mlp.at("fc2"), activated, x.channels));
 }
 
-/** A token sees itself and what came before. SDXL passes no mask for the padding. */
-function attention(g: Scope, x: Value, heads: number): Value {
+function attention(g: Scope, x: Value, heads: number, mask: "none" | "causal"): Value {
   const q = linear(g.at("q_proj"), x, x.channels);
   const k = linear(g.at("k_proj"), x, x.channels);
   const v = linear(g.at("v_proj"), x, x.channels);
-  return linear(g.at("out_proj"), g.lowering.attention(g, q, k, v, heads, "causal"), x.channels);
+  return linear(g.at("out_proj"), g.lowering.attention(g, q, k, v, heads, mask), x.channels);
 }
 
 /** x at one position of each text: `[batch, 77, channels]` and `[batch]` → `[batch, channels]` */

@@ -13,7 +13,7 @@ export interface Measurable<Request> {
   ): Promise<{ readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number } }>;
 }
 
-export interface MeasureOptions<Request> extends Repetition {
+export interface RunMeasureOptions<Request> extends Repetition {
   /** What is drawn. Its steps are those of each row. */
   readonly request: Request;
   /** Denoising steps, a row each. */
@@ -48,7 +48,7 @@ export interface Measurement {
  */
 export async function measure<Request extends { readonly steps?: number }>(
   model: Measurable<Request>,
-  { request, steps, name = basename(model.checkpoint.path), ...repetition }: MeasureOptions<Request>,
+  { request, steps, name = basename(model.checkpoint.path), ...repetition }: RunMeasureOptions<Request>,
 ): Promise<readonly Measurement[]> {
   const rows: Measurement[] = [];
   for (const count of steps) {

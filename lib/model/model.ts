@@ -1,7 +1,14 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
 import { setImmediate } from "node:timers";
-import { latentMask, plan, recipes, type SchedulerConfig, type Trajectory, usesGuidance } from "../diffusion/mod.ts";
+import {
+  latentMask,
+  plan,
+  type PlanOptions,
+  type SchedulerConfig,
+  type Trajectory,
+  usesGuidance,
+} from "../diffusion/mod.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { AutoencoderArchitecture } from "../weights/architecture.ts";
@@ -17,9 +24,9 @@ import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, latentShape, rowsFor, sizeFor, sizesFor, startLatent } from "./start.ts";
+import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, startLatent } from "./start.ts";
 import { type MemoryMode, Stages } from "./stage.ts";
-import { Step } from "./step.ts";
+import { type Generated, Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
 
 export interface ModelOptions {
@@ -37,16 +44,6 @@ export interface ModelOptions {
   /** Called once everything is released. */
   readonly onClose?: () => Promise<void>;
   readonly warn: (message: string) => void;
-}
-
-/** A finished run. */
-export interface Generated {
-  /** The last step; `step.path` has all of them. */
-  readonly step: Step;
-  /** `[batch, 3, height, width]` in 0..1 */
-  readonly image: Tensor;
-  /** Milliseconds of wall time. */
-  readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
 }
 
 export interface DecodeOptions {
@@ -111,6 +108,16 @@ export class Model {
     return { width: side, height: side };
   }
 
+  /** What a request resolves to: sampler, schedule, prediction type, guidance. Nothing is run. @throws as `begin` */
+  plan(request: PlanOptions): Trajectory {
+    return plan(request, this.#scheduler);
+  }
+
+  /** The size that a request's picture will have, in pixels. A single file tells none: its recipe does. */
+  sizeOf(request: Pick<Request, "size" | "image" | "recipe">): Size {
+    return pictureSize(request, this.checkpoint, this.pixelsPerLatent) ?? this.defaultSize;
+  }
+
   /**
    * Pure noise, or the request's image with noise on it, and everything that the run needs. The text encoders run; the
    * U-Net does not.
@@ -120,7 +127,8 @@ export class Model {
   async begin(request: Request, { signal }: RunOptions = {}): Promise<Step> {
     signal?.throwIfAborted();
     const started = performance.now();
-    const trajectory = plan(request, this.#scheduler);
+    const encoded = this.#text.elapsed;
+    const trajectory = this.plan(request);
     const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
@@ -138,7 +146,7 @@ export class Model {
       inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
       generators,
       history: [],
-      timing: { unet: 0, step: performance.now() - started },
+      timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },
       memory: readMemory(),
     });
   }
@@ -173,12 +181,12 @@ export class Model {
   async resume(record: RunRecord, { index }: { readonly index?: number } = {}): Promise<Step> {
     const conditionOf = (request: Request, trajectory: Trajectory): Promise<Conditioning> =>
       request === record.request
-        ? Promise.resolve(recordedConditioning(record, sizesFor(request, this.#sizeOf(request))))
+        ? Promise.resolve(recordedConditioning(record, sizesFor(request, this.sizeOf(request))))
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
       encodes: this.#autoencoder.encodes,
-      planOf: (request) => plan(request, this.#scheduler),
+      planOf: (request) => this.plan(request),
       conditionOf,
     });
   }
@@ -267,14 +275,14 @@ export class Model {
   /** The same place in the run under another request: a new plan, the schedule kept. */
   async #branch(step: Step, changes: Partial<Request>): Promise<Step> {
     const request: Request = { ...step.request, ...changes };
-    const trajectory = { ...plan(request, this.#scheduler), schedule: step.trajectory.schedule };
+    const trajectory = { ...this.plan(request), schedule: step.trajectory.schedule };
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
     return branch(step, { request, trajectory, conditioning });
   }
 
   async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
-    const sizes = sizesFor(request, this.#sizeOf(request));
+    const sizes = sizesFor(request, this.sizeOf(request));
     const { prompt, negative } = request;
     const strengths = this.#loras.strengths(request.loraStrengths);
     if (!usesGuidance(guidance) || this.#denoiser.embedsGuidance) {
@@ -287,15 +295,8 @@ export class Model {
     return Conditioning.ofTexts(batch, sizes, positive, zeros ? this.#text.zeros : encoded);
   }
 
-  /** A single file tells no size: its recipe does. */
-  #sizeOf(request: Request): Size {
-    const asked = sizeFor(request, this.checkpoint.vae.architecture, this.pixelsPerLatent);
-    const recipe = this.checkpoint.unet.told === "by shapes" ? recipes[request.recipe ?? "base"] : undefined;
-    return asked ?? (recipe ? { width: recipe.size, height: recipe.size } : this.defaultSize);
-  }
-
   /** `[4, height/8, width/8]` */
   #latentShape(request: Request): Shape {
-    return latentShape(this.checkpoint.unet.architecture.inChannels, this.#sizeOf(request), this.pixelsPerLatent);
+    return latentShape(this.checkpoint.unet.architecture.inChannels, this.sizeOf(request), this.pixelsPerLatent);
   }
 }

@@ -145,19 +145,30 @@ async function describe(model: RecordedModel, step: Step): Promise<Metadata> {
   };
 }
 
-/** File names without folders: a record travels, and says nothing about the machine that made it. */
-async function digestsOf({ checkpoint, loras }: RecordedModel): Promise<Record<string, Record<string, string>>> {
+/**
+ * sha256 of each weight file, by part and file name, without folders: a record travels, and says nothing about the
+ * machine that made it.
+ *
+ * @param digest sha256 of a file, where something remembers it. Default: reads it, once a process
+ */
+export async function digestsOf(
+  { checkpoint, loras }: Pick<RecordedModel, "checkpoint" | "loras">,
+  digest: (path: string) => Promise<string> = sha256,
+): Promise<Record<string, Record<string, string>>> {
   const { textEncoder, textEncoder2, unet, vae } = checkpoint;
   const digests: Record<string, Record<string, string>> = {};
   for (const { weights: { part, files } } of [textEncoder, textEncoder2, unet, vae]) {
-    digests[part] = await digestFiles(files.map(({ path }) => path));
+    digests[part] = await digestFiles(files.map(({ path }) => path), digest);
   }
-  if (loras.length > 0) digests.lora = await digestFiles(loras.map(({ lora }) => lora.path));
+  if (loras.length > 0) digests.lora = await digestFiles(loras.map(({ lora }) => lora.path), digest);
   return digests;
 }
 
-async function digestFiles(paths: readonly string[]): Promise<Record<string, string>> {
-  const entries = paths.map(async (path) => [basename(path), await sha256(path)]);
+async function digestFiles(
+  paths: readonly string[],
+  digest: (path: string) => Promise<string>,
+): Promise<Record<string, string>> {
+  const entries = paths.map(async (path) => [basename(path), await digest(path)]);
   return Object.fromEntries(await Promise.all(entries));
 }
 

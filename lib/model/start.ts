@@ -1,10 +1,11 @@
 /** Where a run starts: pure noise, or a picture with noise on it. */
 
-import { noised, samplers, timeIds, type Trajectory } from "../diffusion/mod.ts";
+import { noised, recipes, samplers, timeIds, type Trajectory } from "../diffusion/mod.ts";
 import { generatorsByHabit } from "../tensor/random/habits.ts";
 import { batchNoise, type Generator } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { AutoencoderArchitecture } from "../weights/architecture.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Size, Sizes } from "./conditioning.ts";
 import { batchOf, type Request, seedsOf } from "./request.ts";
 
@@ -90,7 +91,7 @@ export function rowsFor(image: Tensor, batch: number): Tensor {
  * @throws RangeError when the image is neither picture nor latent, or has another size than the request
  */
 export function sizeFor(
-  { size, image }: Request,
+  { size, image }: Pick<Request, "size" | "image">,
   { imageChannels, latentChannels }: AutoencoderArchitecture,
   unit: number,
 ): Size | undefined {
@@ -140,4 +141,16 @@ function wantNoise(noise: Tensor, shape: Shape): Tensor {
     `Cannot begin from noise ${formatShape(noise.shape)}: this request needs ${formatShape(shape)} ` +
       `(one row a seed; height and width are an eighth of the picture's).`,
   );
+}
+
+/** The size that a request's picture will have: as `sizeFor`; a single file tells none, its recipe does. */
+export function pictureSize(
+  request: Pick<Request, "size" | "image" | "recipe">,
+  { vae, unet }: Pick<Checkpoint, "vae" | "unet">,
+  unit: number,
+): Size | undefined {
+  const asked = sizeFor(request, vae.architecture, unit);
+  if (asked !== undefined || unet.told !== "by shapes") return asked;
+  const { size } = recipes[request.recipe ?? "base"];
+  return { width: size, height: size };
 }

@@ -13,6 +13,8 @@ export interface Timing {
   readonly unet: number;
   /** The whole step, the network included. */
   readonly step: number;
+  /** Of a run's start: both text encoders, loading them included; 0 where the texts were remembered. */
+  readonly text?: number;
 }
 
 /** What one run of the network gave. */
@@ -146,4 +148,14 @@ export class Step {
     }
     return this.#predicted;
   }
+}
+
+/** A finished run. */
+export interface Generated {
+  /** The last step; `step.path` has all of them. */
+  readonly step: Step;
+  /** `[batch, 3, height, width]` in 0..1 */
+  readonly image: Tensor;
+  /** Milliseconds of wall time. */
+  readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
 }

@@ -27,10 +27,16 @@ export interface TextOptions {
 export class TextEncoders {
   readonly #options: TextOptions;
   readonly #known = new Map<string, TextEmbedding>();
+  #elapsed = 0;
   #tokenizers: Promise<readonly Tokenizer[]> | undefined;
 
   constructor(options: TextOptions) {
     this.#options = options;
+  }
+
+  /** Milliseconds spent on texts so far, loading the encoders included. */
+  get elapsed(): number {
+    return this.#elapsed;
   }
 
   /** What stands for "no negative prompt" in models that force zeros. */
@@ -50,7 +56,9 @@ export class TextEncoders {
     const keyOf = (text: string) => `${this.#options.loras.textKey(strengths)}\n${text}`;
     const fresh = [...new Set(texts)].filter((text) => !this.#known.has(keyOf(text)));
     if (fresh.length > 0) {
+      const started = performance.now();
       const embeddings = await this.#run(fresh, strengths);
+      this.#elapsed += performance.now() - started;
       fresh.forEach((text, i) => this.#known.set(keyOf(text), embeddings[i]));
     }
     const found = texts.map((text) => this.#recall(keyOf(text)));

@@ -7,6 +7,8 @@ import { escapeHtml } from "./table.ts";
 export interface Progress {
   /** One unit more is done. Awaited, so that a cell draws it. */
   advance(): Promise<void>;
+  /** So many units are done, under another label, with an estimate of the rest that knows more than the mean so far. */
+  update(state: Partial<Pick<ProgressState, "label" | "done" | "remaining">>): Promise<void>;
   /** Ends the bar; what it showed stays in a notebook and is wiped from a terminal. */
   end(): Promise<void>;
 }
@@ -16,6 +18,8 @@ export interface ProgressOptions {
   readonly label: string;
   /** Units in all, at least 1. */
   readonly total: number;
+  /** Units that were done before. Default 0. */
+  readonly done?: number;
   /** The clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number;
   /** Where the bar is drawn. Default: the cell in a notebook, stderr where that is a terminal, else nowhere. */
@@ -29,24 +33,31 @@ export interface ProgressState {
   /** Milliseconds. */
   readonly elapsed: number;
   readonly ended: boolean;
+  /** Milliseconds that are left, where something better is known than the mean of the units so far. */
+  readonly remaining?: { readonly milliseconds: number; readonly sure: boolean };
 }
 
 /** Milliseconds between two drawings: faster is not seen, and in a cell each one costs some. */
 const redrawEvery = 100;
 
 export async function progress(options: ProgressOptions): Promise<Progress> {
-  const { label, total, now = () => performance.now(), draw = defaultDraw() } = options;
+  const { label, total, done = 0, now = () => performance.now(), draw = defaultDraw() } = options;
   const began = now();
-  let [done, drawn] = [0, -Infinity];
+  let drawn = -Infinity;
+  let state: Pick<ProgressState, "label" | "done" | "remaining"> = { label, done };
   const redraw = async (ended: boolean) => {
-    if (!ended && done < total && now() - drawn < redrawEvery) return;
+    if (!ended && state.done < total && now() - drawn < redrawEvery) return;
     drawn = now();
-    await draw({ label, done, total, elapsed: now() - began, ended });
+    await draw({ ...state, total, elapsed: now() - began, ended });
   };
   await redraw(false);
   return {
     advance() {
-      done = Math.min(total, done + 1);
+      state = { ...state, done: Math.min(total, state.done + 1) };
+      return redraw(false);
+    },
+    update(changes) {
+      state = { ...state, ...changes };
       return redraw(false);
     },
     end: () => redraw(true),
@@ -71,7 +82,7 @@ export async function* withProgress(
 }
 
 /** "2/4 · 0.6 s · 0.6 s left · 0.30 s each" */
-export function inNumbers({ done, total, elapsed, ended }: ProgressState): string {
+export function inNumbers({ done, total, elapsed, ended, remaining }: ProgressState): string {
   const seconds = (milliseconds: number) => {
     if (milliseconds >= 60_000) {
       const whole = Math.round(milliseconds / 1000);
@@ -80,7 +91,9 @@ export function inNumbers({ done, total, elapsed, ended }: ProgressState): strin
     return `${(milliseconds / 1000).toFixed(milliseconds < 1000 ? 2 : 1)} s`;
   };
   const parts = [`${done}/${total}`, seconds(elapsed)];
-  if (done > 0) {
+  if (remaining) {
+    if (!ended) parts.push(`${remaining.sure ? "" : "about "}${seconds(remaining.milliseconds)} left`);
+  } else if (done > 0) {
     const each = elapsed / done;
     if (!ended && done < total) parts.push(`${seconds(each * (total - done))} left`);
     parts.push(`${seconds(each)} each`);

@@ -80,17 +80,30 @@ export function pixelsPerLatent(vae: AutoencoderArchitecture): number {
   return 2 ** ((isTiny(vae) ? vae.decoderBlocks : vae.blockOutChannels).length - 1);
 }
 
-/** transformers' `CLIPTextModel`, or `CLIPTextModelWithProjection` where `projectionDim` is given. */
-export interface ClipTextArchitecture {
+/** What both towers of a CLIP are made of. */
+export interface ClipLayers {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly layers: number;
   readonly heads: number;
   readonly activation: "quick_gelu" | "gelu";
+  readonly epsilon: number;
+}
+
+/** transformers' `CLIPVisionModelWithProjection`: a CLIP's picture tower. */
+export interface ClipVisionArchitecture extends ClipLayers {
+  readonly imageChannels: number;
+  /** Pixels of the square that it sees, and of a patch: 224 and 32, 16 or 14 in OpenAI's. */
+  readonly imageSize: number;
+  readonly patchSize: number;
+  readonly projectionDim: number;
+}
+
+/** transformers' `CLIPTextModel`, or `CLIPTextModelWithProjection` where `projectionDim` is given. */
+export interface ClipTextArchitecture extends ClipLayers {
   readonly vocabularySize: number;
   /** Longest text in tokens: 77. */
   readonly positions: number;
-  readonly epsilon: number;
   readonly projectionDim: number | undefined;
   /** Where to pool: at the first token of this id. SDXL's published configs say 2, which means the highest id. */
   readonly eosTokenId: number;

@@ -4,17 +4,11 @@
  */
 
 import * as v from "valibot";
-import type {
-  AutoencoderArchitecture,
-  ClipTextArchitecture,
-  UnetArchitecture,
-  UnetBlock,
-  VaeArchitecture,
-} from "./architecture.ts";
+import type { AutoencoderArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
 import { readText } from "./files.ts";
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(1));
-const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+export const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+export const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const counts = v.pipe(v.array(count), v.minLength(1));
 
 /** Reads a JSON file and checks it. @throws SyntaxError, one sentence with the file and the key. */
@@ -216,41 +210,5 @@ export async function readAutoencoderConfig(path: string): Promise<AutoencoderAr
     encoderBlocks: config.num_encoder_blocks,
     decoderBlocks: config.num_decoder_blocks,
     scalingFactor: config.scaling_factor,
-  };
-}
-
-const clipTextConfig = v.looseObject({
-  hidden_size: v.optional(count, 512),
-  intermediate_size: v.optional(count, 2048),
-  num_hidden_layers: v.optional(count, 12),
-  num_attention_heads: v.optional(count, 8),
-  hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
-  vocab_size: v.optional(count, 49408),
-  max_position_embeddings: v.optional(count, 77),
-  layer_norm_eps: v.optional(v.number(), 1e-5),
-  projection_dim: v.optional(count, 512),
-  eos_token_id: v.optional(whole, 49407),
-});
-
-/**
- * Parses a text encoder's config.json.
- *
- * @param projected whether the class is `CLIPTextModelWithProjection`: a plain `CLIPTextModel` names a projection
- *   that it does not have
- * @throws SyntaxError naming the key that is wrong or not supported.
- */
-export async function readClipTextConfig(path: string, projected: boolean): Promise<ClipTextArchitecture> {
-  const config = await readConfig(path, clipTextConfig);
-  return {
-    hiddenSize: config.hidden_size,
-    intermediateSize: config.intermediate_size,
-    layers: config.num_hidden_layers,
-    heads: config.num_attention_heads,
-    activation: config.hidden_act,
-    vocabularySize: config.vocab_size,
-    positions: config.max_position_embeddings,
-    epsilon: config.layer_norm_eps,
-    projectionDim: projected ? config.projection_dim : undefined,
-    eosTokenId: config.eos_token_id,
   };
 }

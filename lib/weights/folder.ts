@@ -8,7 +8,8 @@
 import { basename, join, resolve } from "node:path";
 import * as v from "valibot";
 import { type Contents, NO_MARKERS, type OnFault, type PartName } from "./checkpoint.ts";
-import { readAutoencoderConfig, readClipTextConfig, readConfig, readUnetConfig } from "./config.ts";
+import { readClipTextConfig } from "./clip_config.ts";
+import { readAutoencoderConfig, readConfig, readUnetConfig } from "./config.ts";
 import { kindOf } from "./files.ts";
 import { transformersClip } from "./keys/clip.ts";
 import type { Rules } from "./keys/rules.ts";

@@ -8,6 +8,7 @@
 import type {
   AutoencoderArchitecture,
   ClipTextArchitecture,
+  ClipVisionArchitecture,
   TinyVaeArchitecture,
   UnetArchitecture,
   UnetBlock,
@@ -182,8 +183,11 @@ function blocksOf(weights: Weights, side: "encoder" | "decoder"): { blocks: read
   return { blocks, last: places.at(-1) ?? 0 };
 }
 
-/** @param which SDXL's first encoder is OpenAI's, with quick GELU; its second is open_clip's, with GELU */
-export function inferClipText(weights: Weights, which: "first" | "second"): ClipTextArchitecture {
+/**
+ * @param which SDXL's first encoder is OpenAI's, with quick GELU; its second is open_clip's, with GELU; "whole" is the
+ *   text tower of OpenAI's CLIP with its projection
+ */
+export function inferClipText(weights: Weights, which: "first" | "second" | "whole"): ClipTextArchitecture {
   const [vocabularySize, hiddenSize] = wanted(weights, "text_model.embeddings.token_embedding.weight", 2);
   const [positions] = wanted(weights, "text_model.embeddings.position_embedding.weight", 2);
   const [intermediateSize] = wanted(weights, "text_model.encoder.layers.0.mlp.fc1.weight", 2);
@@ -192,11 +196,30 @@ export function inferClipText(weights: Weights, which: "first" | "second"): Clip
     intermediateSize,
     layers: countOf(weights, "text_model.encoder.layers"),
     heads: headsOf(weights, hiddenSize),
-    activation: which === "first" ? "quick_gelu" : "gelu",
+    activation: which === "second" ? "gelu" : "quick_gelu",
     vocabularySize,
     positions,
     epsilon: 1e-5,
     projectionDim: which === "first" ? undefined : wanted(weights, "text_projection.weight", 2)[0],
     eosTokenId: 2, // pool at the highest id, as SDXL's published configs say
+  };
+}
+
+/** The picture tower of OpenAI's CLIP, under transformers' names. */
+export function inferClipVision(weights: Weights): ClipVisionArchitecture {
+  const [hiddenSize, imageChannels, patchSize] = wanted(weights, "vision_model.embeddings.patch_embedding.weight", 4);
+  const [positions] = wanted(weights, "vision_model.embeddings.position_embedding.weight", 2);
+  const [intermediateSize] = wanted(weights, "vision_model.encoder.layers.0.mlp.fc1.weight", 2);
+  return {
+    hiddenSize,
+    intermediateSize,
+    layers: countOf(weights, "vision_model.encoder.layers"),
+    heads: headsOf(weights, hiddenSize),
+    activation: "quick_gelu",
+    epsilon: 1e-5,
+    imageChannels,
+    imageSize: Math.sqrt(positions - 1) * patchSize, // one position is the class token's
+    patchSize,
+    projectionDim: wanted(weights, "visual_projection.weight", 2)[0],
   };
 }

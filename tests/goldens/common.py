@@ -1,6 +1,7 @@
 """What all golden scripts share: where things lie, and goldens that say what made them.
 
 Goldens are made with diffusers 0.42.1, transformers 5.23.0, torch 2.13.0 (CPU), safetensors 0.8.0, numpy 2.4.6.
+quality.py wants scikit-image 0.26.0, scipy 1.17.1 and torchmetrics 1.9.0 besides.
 Run from the repository's root, all of them with:  python tests/goldens/all.py
 """
 

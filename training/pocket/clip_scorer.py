@@ -34,6 +34,13 @@ def build(settings) -> CLIPModel:
     ))
 
 
+def preprocessor() -> dict:
+    """What readers must do to a picture in 0..1, as transformers' CLIPImageProcessor has it in its file."""
+    return {"image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 128}, "resample": 3,
+            "do_center_crop": True, "crop_size": {"height": 128, "width": 128}, "do_rescale": True, "rescale_factor": 1 / 255,
+            "do_normalize": True, "image_mean": [MEAN] * 3, "image_std": [STD] * 3}
+
+
 class Pictures:
     """All rendered shards, with the ids of their captions."""
 

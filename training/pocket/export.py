@@ -96,6 +96,7 @@ def family(target: Path) -> list[Path]:
     if clip_scorer.CHECKPOINT.exists():
         clip_scorer.opened("cpu").half().save_pretrained(target / "clip")
         shutil.copytree(tokenizer.FOLDER / "tokenizer", target / "clip", dirs_exist_ok=True)
+        (target / "clip" / "preprocessor_config.json").write_text(json.dumps(clip_scorer.preprocessor(), indent=2) + "\n")
         written.append(target / "clip")
     return written
 

@@ -1,0 +1,66 @@
+/** A comparison's results. */
+
+import type { DataFrame } from "nodejs-polars";
+import type { Tensor } from "../tensor/tensor.ts";
+import { openSafetensors, readTensor } from "../weights/safetensors.ts";
+import { readPicture } from "../view/picture.ts";
+import { type Cell, CELL_METRICS, type Column, COLUMNS } from "./cell.ts";
+import type { Plan } from "./plan.ts";
+import type { Summary } from "./summary.ts";
+
+export interface RunsFields {
+  readonly plan: Plan;
+  readonly store: string;
+  readonly cells: readonly Cell[];
+  readonly summary: readonly Summary[];
+}
+
+/** What `compare` gives. */
+export class Runs {
+  readonly plan: Plan;
+  /** The store's folder, as it was named. */
+  readonly store: string;
+  /** One a cell of the plan, in its order: `runs.cells[i]` is `runs.plan.cells[i]`, run. */
+  readonly cells: readonly Cell[];
+  /** One a model, recipe and number of steps, in the plan's order. */
+  readonly summary: readonly Summary[];
+
+  /** Use `compare`. */
+  constructor({ plan, store, cells, summary }: RunsFields) {
+    this.plan = plan;
+    this.store = store;
+    this.cells = cells;
+    this.summary = summary;
+  }
+
+  /**
+   * The cells as a Polars frame, one row each; columns as `COLUMNS` says. Polars is loaded at the first call.
+   */
+  async frame(): Promise<DataFrame> {
+    const { default: pl } = await import("nodejs-polars");
+    const kinds = { text: pl.Utf8, whole: pl.Int32, real: pl.Float64, boolean: pl.Bool };
+    const metrics: readonly string[] = CELL_METRICS;
+    const measured = new Set<string>(this.cells.flatMap((cell) => Object.keys(cell)));
+    const columns = columnNames.filter((name) => !metrics.includes(name) || measured.has(name));
+    const data = Object.fromEntries(
+      columns.map((name) => [name, this.cells.map((cell) => cell[fieldOf(name)] ?? null)]),
+    );
+    return pl.DataFrame(data, { schema: Object.fromEntries(columns.map((name) => [name, kinds[COLUMNS[name]]])) });
+  }
+
+  /** A cell's picture, `[1, 3, height, width]` in 0..1. */
+  picture({ picture }: Cell): Promise<Tensor> {
+    return readPicture(picture);
+  }
+
+  /** A cell's last latent, `[1, 4, height/8, width/8]`. */
+  async latent({ latent }: Cell): Promise<Tensor> {
+    return await readTensor(await openSafetensors(latent), "latent");
+  }
+}
+
+function fieldOf(column: Column): keyof Cell {
+  return column === "pixelWidth" ? "width" : column === "pixelHeight" ? "height" : column;
+}
+
+const columnNames = (Object.keys as <T extends object>(value: T) => (keyof T)[])(COLUMNS);
