@@ -1,6 +1,10 @@
 /** What every benchmark shares: the machine's name, interleaved runs, results as JSON with the command that made them. */
 
+import process from "node:process";
+import { type Spread, spread, time } from "../lib/measure/stopwatch.ts";
 import { VERSION } from "../lib/version.ts";
+
+export { type Spread, spread, time } from "../lib/measure/stopwatch.ts";
 
 /** Runs two things in turn and keeps the fastest of each: the machine's noise only ever adds. */
 export async function paired(
@@ -17,22 +21,31 @@ export async function paired(
   return { ours: x, theirs: y, ratio: x.min / y.min };
 }
 
-export interface Spread {
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
+/** What a run takes, in milliseconds. */
+export interface Cost {
+  /** By the clock. Other work on the machine lengthens it. */
+  readonly wall: number;
+  /** By the processor, all threads of the process together: what other work changes least. */
+  readonly processor: number;
 }
 
-export function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  return { min: sorted[0], median: sorted[Math.floor(sorted.length / 2)], max: sorted[sorted.length - 1] };
+export async function cost(run: () => unknown): Promise<Cost> {
+  const used = process.cpuUsage();
+  const wall = await time(run);
+  const { user, system } = process.cpuUsage(used);
+  return { wall, processor: (user + system) / 1000 };
 }
 
-/** Milliseconds that something takes. */
-export async function time(run: () => unknown): Promise<number> {
-  const started = performance.now();
-  await run();
-  return performance.now() - started;
+export interface CostSpread {
+  readonly wall: Spread;
+  readonly processor: Spread;
+}
+
+export function costSpread(costs: readonly Cost[]): CostSpread {
+  return {
+    wall: spread(costs.map(({ wall }) => wall)),
+    processor: spread(costs.map(({ processor }) => processor)),
+  };
 }
 
 function processor(): string {

@@ -18,7 +18,7 @@ export function resnetBlock(g: Scope, x: Value, { out, groups, epsilon, time }: 
   let h = silu(g.at("norm1"), groupNorm(g.at("norm1"), x, groups, epsilon));
   h = conv2d(g.at("conv1"), h, out);
   if (time) {
-    const shift = linear(g.at("time_emb_proj"), time, out);
+    const shift = linear(g.at("time_emb_proj"), time, out, { after: h });
     h = g.add(h, g.op("Unsqueeze", [shift, g.ints(2, 3)], out));
   }
   h = silu(g.at("norm2"), groupNorm(g.at("norm2"), h, groups, epsilon));
@@ -38,8 +38,8 @@ export interface AttentionOptions {
 /** diffusers' `Attention` on tokens. x: `[batch, tokens, channels]` */
 export function attention(g: Scope, x: Value, { heads, context = x, bias = false }: AttentionOptions): Value {
   const q = linear(g.at("to_q"), x, x.channels, { bias });
-  const k = linear(g.at("to_k"), context, x.channels, { bias });
-  const v = linear(g.at("to_v"), context, x.channels, { bias });
+  const k = linear(g.at("to_k"), context, x.channels, { bias, after: q });
+  const v = linear(g.at("to_v"), context, x.channels, { bias, after: q });
   observeAttention(g, q, k, heads);
   return linear(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none"), x.channels);
 }
@@ -57,8 +57,8 @@ export function feedForward(g: Scope, x: Value): Value {
   const bias = proj.find("bias", [2 * inner]);
   const half = (scope: Scope, start: number): Value => {
     const end = start + inner;
-    const product = scope.lowering.matmul(scope, x, scope.float32(rows(weight, start, end)), inner);
-    return scope.add(lowRank(proj, x, product, [start, end]), scope.float32(rows(bias, start, end)));
+    const y = scope.lowering.matmul(scope, x, rows(weight, start, end), inner, rows(bias, start, end));
+    return lowRank(proj, x, y, [start, end]);
   };
   const value = half(proj.at("value"), 0);
   const gate = half(proj.at("gate"), inner);

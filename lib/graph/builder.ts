@@ -23,36 +23,28 @@ import {
   constantTensor,
   externalTensor,
   modelBytes,
+  type Network,
   node,
   type Port,
+  type Value,
 } from "./proto.ts";
 
-export { type Attributes, float, MICROSOFT, type Port } from "./proto.ts";
-
-/** An edge of the graph. `channels` is the size of the axis that layers mix: 1 in pictures, the last in tokens. */
-export interface Value {
-  readonly name: string;
-  readonly channels: number;
-}
-
-/** A network ready for a runtime. */
-export interface Network {
-  readonly name: string;
-  /** A serialised ONNX ModelProto. */
-  readonly bytes: Uint8Array;
-  /** The folder that the external data's locations are relative to. */
-  readonly root: string;
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
-  /** Layers that `observe` may name. */
-  readonly observable: readonly Observable[];
-}
+export { type Attributes, float, MICROSOFT, type Network, type Port, type Value } from "./proto.ts";
 
 /** How a provider wants the layers written: what a layer becomes in its operators. */
 export interface Lowering {
   readonly name: string;
-  /** x·Wᵀ: torch's `[out, in]` weight as it lies. x: `[…, in]` */
-  matmul(g: Scope, x: Value, weight: Value, out: number): Value;
+  /**
+   * How half-float weights of layers become float32. "folded": by the runtime at load, once, and all of them stay;
+   * "bounded": in the layer that uses them, each time, and only while it runs.
+   */
+  readonly widening: "folded" | "bounded";
+  /**
+   * x·Wᵀ + bias: torch's `[out, in]` weight as it lies, bias `[out]`. x: `[…, in]`
+   *
+   * @param after what must be there before the layer may begin, where x is there from the start. Default x
+   */
+  matmul(g: Scope, x: Value, weight: WeightRef, out: number, bias?: WeightRef, after?: Value): Value;
   /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
   attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
   /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
@@ -143,6 +135,20 @@ export class Graph {
     return name;
   }
 
+  /**
+   * An operator on one value whose outputs several layers read: made once.
+   *
+   * @returns the names of its outputs
+   */
+  shared(input: string, opType: string, outputs: number): readonly string[] {
+    const name = `${input}/${opType}`;
+    const names = [name, ...Array.from({ length: outputs - 1 }, (_, i) => `${name}:${i + 1}`)];
+    if (this.#names.has(name)) return names;
+    this.#names.add(name);
+    this.#nodes.push(node({ name, opType, inputs: [input], outputs: names }));
+    return names;
+  }
+
   /** A tensor of a file, as it lies there. Named by its key, and apart from tensors of that key in other files. */
   external(ref: WeightRef): string {
     const place = `${ref.file}:${ref.offset}:${ref.shape}`;
@@ -159,6 +165,21 @@ export class Graph {
   fold(weight: string, opType: string, attributes: Attributes): string {
     const name = `${weight}/${opType}`;
     return this.#names.has(name) ? name : this.node(weight, opType, [weight], attributes);
+  }
+
+  /**
+   * A weight, unchanged and not copied, that is there only after another value is: it is reshaped by zeros, which keep
+   * each dimension as it is, and the zeros are made of the other value's shape. Nothing of it can be folded.
+   */
+  delayed(weight: string, rank: number, after: string): string {
+    const name = `${weight}/Reshape`;
+    if (this.#names.has(name)) return name;
+    const zeros = `${after}/Zeros${rank}`;
+    if (!this.#names.has(`${zeros}/Mul`)) {
+      const batch = this.node(zeros, "Shape", [after], { start: 0, end: 1 });
+      this.node(zeros, "Mul", [batch, this.constant("int64", Array<number>(rank).fill(0), [rank])]);
+    }
+    return this.node(weight, "Reshape", [weight, `${zeros}/Mul`]);
   }
 
   /** An input times a constant, computed once however many layers want it. */
@@ -210,10 +231,19 @@ export class Scope {
     return this.float32(this.find(name, shape));
   }
 
-  /** A stored tensor in float32, the right way round. Runtimes fold both conversions at load. */
-  float32(ref: WeightRef): Value {
+  /**
+   * A stored tensor in float32, the right way round. Runtimes fold both conversions at load.
+   *
+   * @param after with a lowering that bounds widening: what must be there before this weight may be widened
+   */
+  float32(ref: WeightRef, after?: Value): Value {
     let name = this.graph.external(ref);
-    if (ref.dtype !== "F32") name = this.graph.fold(name, "Cast", { to: CAST.float32 });
+    if (ref.dtype !== "F32") {
+      if (after !== undefined && this.lowering.widening === "bounded") {
+        name = this.graph.delayed(name, ref.shape.length, after.name);
+      }
+      name = this.graph.fold(name, "Cast", { to: CAST.float32 });
+    }
     if (ref.transposed) name = this.graph.fold(name, "Transpose", { perm: [1, 0] });
     return { name, channels: shapeOf(ref)[0] };
   }

@@ -6,22 +6,29 @@
 import { rows } from "../weights/weights.ts";
 import { float, type Scope, type Value } from "./builder.ts";
 
-/** torch.nn.Linear, with its bias where the checkpoint has one. */
-export function linear(g: Scope, x: Value, out: number, { bias = true } = {}): Value {
-  const y = lowRank(g, x, g.lowering.matmul(g, x, g.weight("weight", [out, x.channels]), out));
-  return bias ? g.add(y, g.weight("bias", [out])) : y;
+export interface LinearOptions {
+  /** Whether the checkpoint has one. Default true. */
+  readonly bias?: boolean;
+  /** What must be there before the layer begins, where x is there from the start. Default x. */
+  readonly after?: Value;
+}
+
+/** torch.nn.Linear. */
+export function linear(g: Scope, x: Value, out: number, { bias = true, after }: LinearOptions = {}): Value {
+  const weight = g.find("weight", [out, x.channels]);
+  return lowRank(g, x, g.lowering.matmul(g, x, weight, out, bias ? g.find("bias", [out]) : undefined, after));
 }
 
 /**
- * Adds the LoRAs' paths to x·Wᵀ: strength·(alpha/rank)·(x·downᵀ)·upᵀ (arXiv 2106.09685, equation 3).
+ * Adds the LoRAs' paths to y = x·Wᵀ + bias: strength·(alpha/rank)·(x·downᵀ)·upᵀ (arXiv 2106.09685, equation 3).
  *
  * @param range the rows of W that y was made of, where a layer computes its output in parts
  */
 export function lowRank(g: Scope, x: Value, y: Value, range?: readonly [start: number, end: number]): Value {
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
     const rank = down.shape[0];
-    const hidden = scope.mul(g.lowering.matmul(scope.at("down"), x, scope.float32(down), rank), strength);
-    const upRows = scope.float32(range ? rows(up, ...range) : up);
+    const hidden = scope.mul(g.lowering.matmul(scope.at("down"), x, down, rank), strength);
+    const upRows = range ? rows(up, ...range) : up;
     return scope.add(sum, g.lowering.matmul(scope.at("up"), hidden, upRows, y.channels));
   }, y);
 }
@@ -39,7 +46,7 @@ export interface ConvOptions {
 /** torch.nn.Conv2d with a square kernel. */
 export function conv2d(g: Scope, x: Value, out: number, options: ConvOptions = {}): Value {
   const { kernel = 3, bias = true } = options;
-  const weight = g.weight("weight", [out, x.channels, kernel, kernel]);
+  const weight = g.float32(g.find("weight", [out, x.channels, kernel, kernel]), x);
   const y = convolve(g, bias ? [x, weight, g.weight("bias", [out])] : [x, weight], out, options);
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
     const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], options);

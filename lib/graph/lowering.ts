@@ -9,9 +9,11 @@ import { float, MICROSOFT } from "./proto.ts";
 /** ONNX Runtime's CPU provider. Every operator here has a kernel there, in float32. */
 export const cpu: Lowering = {
   name: "cpu",
+  widening: "folded",
 
-  matmul(g, x, weight, out) {
-    return g.op("FusedMatMul", [x, weight], out, { transB: 1 }, MICROSOFT);
+  matmul(g, x, weight, out, bias, after = x) {
+    const y = g.op("FusedMatMul", [x, g.float32(weight, after)], out, { transB: 1 }, MICROSOFT);
+    return bias ? g.add(y, g.float32(bias)) : y;
   },
 
   attention(g, q, k, v, heads, mask) {
@@ -35,3 +37,6 @@ export const cpu: Lowering = {
     return g.op("QuickGelu", [x], x.channels, { alpha: float(alpha) }, MICROSOFT);
   },
 };
+
+/** The same in little memory: half floats are widened layer by layer. */
+export const cpuLean: Lowering = { ...cpu, name: "cpu, lean", widening: "bounded" };

@@ -8,6 +8,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { relative, sep } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
 import type { DType, WeightRef } from "../weights/weights.ts";
+import type { Observable } from "./observable.ts";
 import {
   AttributeProto_AttributeType as AttributeType,
   ModelProtoSchema,
@@ -35,6 +36,25 @@ export interface Port {
   readonly name: string;
   readonly dtype: "float32" | "int32";
   readonly shape: readonly Dimension[];
+}
+
+/** An edge of the graph. `channels` is the size of the axis that layers mix: 1 in pictures, the last in tokens. */
+export interface Value {
+  readonly name: string;
+  readonly channels: number;
+}
+
+/** A network ready for a runtime. */
+export interface Network {
+  readonly name: string;
+  /** A serialised ONNX ModelProto. */
+  readonly bytes: Uint8Array;
+  /** The folder that the external data's locations are relative to. */
+  readonly root: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /** Layers that `observe` may name. */
+  readonly observable: readonly Observable[];
 }
 
 /** ONNX tells integers from floats by type, JavaScript does not: floats are written `float(1e-5)`. */

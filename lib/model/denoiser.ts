@@ -18,6 +18,8 @@ export interface DenoiserOptions {
   readonly unet: Part<UnetArchitecture>;
   readonly stages: Stages;
   readonly lowering: Lowering;
+  /** Asked when the U-Net is loaded, where what runs it has to be prepared. Default `lowering`. */
+  readonly prepared?: () => Promise<Lowering>;
   readonly loras: Loras;
   /** The words of a prompt, which attention to it is told by. */
   readonly words: (prompt: string) => Promise<readonly Word[]>;
@@ -70,7 +72,7 @@ export class Denoiser {
       ...loras.feeds("unet", loras.strengths(request.loraStrengths)),
     };
     let unet = 0;
-    const outputs = await stages.use("unet", () => this.#build(observe), async (session) => {
+    const outputs = await stages.use("unet", () => this.#prepare(observe), async (session) => {
       const started = performance.now();
       const results = await session.run(feeds);
       unet = performance.now() - started;
@@ -87,8 +89,12 @@ export class Denoiser {
     return { output: guided(unconditional, conditional, scale, trajectory.guidanceRescale), unet, observed };
   }
 
-  #build(observe?: Observe): Network {
-    const { unet: { architecture, weights }, lowering, loras } = this.#options;
+  async #prepare(observe: Observe | undefined): Promise<Network> {
+    return this.#build(observe, await this.#options.prepared?.());
+  }
+
+  #build(observe?: Observe, lowering = this.#options.lowering): Network {
+    const { unet: { architecture, weights }, loras } = this.#options;
     return buildUnet(architecture, weights, { lowering, adapters: loras.adapters("unet"), observe });
   }
 

@@ -15,6 +15,8 @@ import type { Runtime, Session } from "./sessions/session.ts";
 /** A checkpoint whose weights have LoRAs in them. */
 export interface Fused {
   readonly checkpoint: Checkpoint;
+  /** What `discard` removes. */
+  readonly folder: string;
   /** Removes the file of fused weights, once no session maps it. */
   discard(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export async function fuse(checkpoint: Checkpoint, loras: readonly LoadedLora[],
         textEncoder: await fused(checkpoint.textEncoder, "text_encoder"),
         textEncoder2: await fused(checkpoint.textEncoder2, "text_encoder_2"),
       },
+      folder,
       discard,
     };
   } catch (error) {

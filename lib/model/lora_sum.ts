@@ -1,9 +1,10 @@
 /** The arithmetic of fusing: W + Σ strength·(alpha/rank)·up·down, one weight at a time, by the runtime. */
 
 import { Graph, type Network } from "../graph/builder.ts";
-import { formatShape, type Shape, sizeOf, Tensor } from "../tensor/tensor.ts";
+import { sizeOf, Tensor } from "../tensor/tensor.ts";
 import type { LoraModule, LoraPart } from "../weights/lora.ts";
 import { readEntry } from "../weights/safetensors.ts";
+import { readWeight } from "../weights/read.ts";
 import { shapeOf, type WeightRef, type Weights } from "../weights/weights.ts";
 import type { LoadedLora } from "./loras.ts";
 import type { Runtime, Session } from "./sessions/session.ts";
@@ -34,7 +35,7 @@ export function changesOf(weights: Weights, part: LoraPart, loras: readonly Load
 export async function fusedWeight({ ref, modules }: Change, session: Session): Promise<Tensor> {
   const shape = shapeOf(ref);
   const [out] = shape;
-  let weight = matrix(upright(await readEntry(ref.file, ref), ref), out);
+  let weight = matrix(await readWeight(ref), out);
   for (const { module: { up, down, scale }, strength } of modules) {
     const rank = down.shape[0];
     const outputs = await session.run({
@@ -52,18 +53,6 @@ export async function fusedWeight({ ref, modules }: Change, session: Session): P
 
 function matrix(tensor: Tensor, rows: number): Tensor {
   return tensor.reshape([rows, sizeOf(tensor.shape) / rows]);
-}
-
-/** A tensor that lies transposed in its file, the way round that a network sees it. */
-function upright(tensor: Tensor, ref: WeightRef): Tensor {
-  if (!ref.transposed) return tensor;
-  const [rows, columns]: Shape = tensor.shape;
-  if (tensor.shape.length !== 2) {
-    throw new RangeError(`Cannot transpose ${formatShape(tensor.shape)}: wanted is a matrix.`);
-  }
-  const data = new Float32Array(tensor.data.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) data[j * rows + i] = tensor.data[i * columns + j];
-  return new Tensor(data, [columns, rows]);
 }
 
 /** `fused` = `weight` `[out, in]` + `strength`·`up` `[out, rank]`·`down` `[rank, in]` */

@@ -12,45 +12,25 @@ import {
 import type { Observable, Observe } from "../graph/observable.ts";
 import { readMemory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
-import type { AutoencoderArchitecture } from "../weights/architecture.ts";
-import type { Checkpoint, Part } from "../weights/checkpoint.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
-import { Conditioning, type Size, type TextEmbedding } from "./conditioning.ts";
+import type { Conditioning, Size } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
-import { type LoadedLora, type LoraMode, Loras } from "./loras.ts";
+import { int8Unet } from "./int8.ts";
+import { type LoadedLora, Loras } from "./loras.ts";
+import type { DecodeOptions, ModelOptions } from "./model_options.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
+import type { Precision } from "./precision.ts";
 import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
 import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, startLatent } from "./start.ts";
-import { type MemoryMode, Stages } from "./stage.ts";
+import { Stages } from "./stage.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
 import { TextEncoders } from "./text.ts";
-
-export interface ModelOptions {
-  readonly checkpoint: Checkpoint;
-  readonly source: ModelSource;
-  /** Default: `checkpoint`. */
-  readonly published?: Checkpoint;
-  /** What decodes previews in place of the VAE. */
-  readonly preview?: Part<AutoencoderArchitecture>;
-  readonly runtime: Runtime;
-  readonly scheduler: SchedulerConfig;
-  readonly memory: MemoryMode;
-  readonly loras: readonly LoadedLora[];
-  readonly loraMode: LoraMode;
-  /** Called once everything is released. */
-  readonly onClose?: () => Promise<void>;
-  readonly warn: (message: string) => void;
-}
-
-export interface DecodeOptions {
-  /** Default "vae". */
-  readonly by?: "vae" | "preview";
-}
 
 /** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -63,6 +43,7 @@ export class Model {
   readonly published: Checkpoint;
   readonly runtime: Runtime;
   readonly #options: ModelOptions;
+  readonly precision: Precision;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
@@ -74,23 +55,27 @@ export class Model {
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
-    const { checkpoint, source, published = checkpoint, preview, runtime, scheduler, memory, loras, loraMode, warn } =
-      options;
+    const { checkpoint, source, published = checkpoint, runtime, precision, loras, loraMode, warn } = options;
     this.#options = options;
     this.checkpoint = checkpoint;
     this.source = source;
     this.published = published;
     this.runtime = runtime;
-    this.#scheduler = scheduler;
-    this.#stages = new Stages(runtime, memory);
+    this.precision = precision;
+    this.#scheduler = options.scheduler;
+    this.#stages = new Stages(runtime, options.memory);
     this.#autoencoder = new Autoencoder("vae", checkpoint.vae, this.#stages, runtime);
+    const { preview } = options;
     this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = options.onClose;
     const { lowering } = runtime;
     const parts = { stages: this.#stages, lowering, loras: this.#loras };
     this.#text = new TextEncoders({ ...parts, checkpoint, warn });
-    this.#denoiser = new Denoiser({ ...parts, unet: checkpoint.unet, words: (prompt) => this.#text.words(prompt) });
+    const { unet } = checkpoint;
+    const int8 = () => int8Unet(lowering, unet, { folder: options.quantizedFolder });
+    const words = (prompt: string) => this.#text.words(prompt);
+    this.#denoiser = new Denoiser({ ...parts, unet, words, prepared: precision === "int8" ? int8 : undefined });
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
@@ -309,18 +294,15 @@ export class Model {
     return branch(step, { request, trajectory, conditioning });
   }
 
-  async #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
+  #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
     const sizes = sizesFor(request, this.sizeOf(request));
-    const { prompt, negative } = request;
-    const strengths = this.#loras.strengths(request.loraStrengths);
-    if (!usesGuidance(guidance) || this.#denoiser.embedsGuidance) {
-      const [positive] = await this.#text.encode([prompt], strengths);
-      return Conditioning.ofTexts(batch, sizes, positive);
-    }
-    const zeros = negative === undefined && this.checkpoint.forceZerosForEmptyPrompt;
-    const texts = zeros ? [prompt] : [prompt, negative ?? ""];
-    const [positive, encoded]: readonly TextEmbedding[] = await this.#text.encode(texts, strengths);
-    return Conditioning.ofTexts(batch, sizes, positive, zeros ? this.#text.zeros : encoded);
+    const guided = usesGuidance(guidance) && !this.#denoiser.embedsGuidance;
+    return this.#text.condition(request, {
+      batch,
+      sizes,
+      guided,
+      strengths: this.#loras.strengths(request.loraStrengths),
+    });
   }
 
   /** `[4, height/8, width/8]` */

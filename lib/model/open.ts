@@ -6,6 +6,7 @@ import { openLora } from "../weights/lora.ts";
 import { fuse } from "./fuse.ts";
 import type { LoadedLora, LoraMode } from "./loras.ts";
 import { Model } from "./model.ts";
+import { type Precision, wantPrecision } from "./precision.ts";
 import { readScheduler } from "./scheduler.ts";
 import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
 import type { MemoryMode } from "./stage.ts";
@@ -13,11 +14,15 @@ import type { MemoryMode } from "./stage.ts";
 export interface OpenOptions extends CheckpointOptions {
   /** Where to compute. Default "cpu". */
   readonly device?: "cpu";
-  /** What to compute in, whatever the file holds. Default "fp32". */
-  readonly precision?: "fp32";
   /**
-   * "fast" (default) keeps U-Net and VAE loaded and lets the text encoders go; "lean" holds one part at a time, at
-   * the price of loading it again.
+   * What to compute in, whatever the file holds. Default "fp32". "int8": the U-Net's linear layers in 8-bit integers,
+   * about twice as fast on processors with VNNI and some percent off; the first use quantises the weights into a cache.
+   */
+  readonly precision?: Precision;
+  /**
+   * "fast" (default) keeps U-Net and VAE loaded, in float32, and lets the text encoders go; "lean" holds one part at a
+   * time, at the price of loading it again, and leaves weights in their file, mapped: half floats are widened layer by
+   * layer, each time.
    */
   readonly memory?: MemoryMode;
   /**
@@ -46,8 +51,11 @@ export interface OpenOptions extends CheckpointOptions {
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
-  const { unet, vae, tokenizer, loras = [], loraMode = "branch", memory = "fast", threads, warn = console.warn } =
+  const { unet, vae, tokenizer, loras = [], loraMode = "branch", precision = "fp32", memory = "fast", threads } =
     options;
+  const { warn = console.warn } = options;
+  const runtime = onnxRuntimeCpu({ threads, memory });
+  wantPrecision(precision, runtime);
   const [model, unetPath, vaePath, previewPath] = await Promise.all(
     [path, unet, vae, options.preview].map((name) => name && located(name)),
   );
@@ -62,7 +70,6 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
   for (const { lora: { path, unmatched } } of loaded) {
     if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
   }
-  const runtime = onnxRuntimeCpu({ threads });
   const source = {
     checkpoint: path,
     unet,
@@ -71,10 +78,12 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     loras: loras.map((lora) => typeof lora === "string" ? { path: lora, strength: 1 } : { strength: 1, ...lora }),
     loraMode,
   };
-  const rest = { source, runtime, preview, scheduler, memory, loras: loaded, loraMode, warn };
+  const rest = { source, runtime, precision, preview, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
   const fused = await fuse(checkpoint, loaded, runtime);
-  return new Model({ ...rest, checkpoint: fused.checkpoint, published: checkpoint, onClose: fused.discard });
+  // Fused weights are made anew each time: what is quantised of them would only pile up in the cache.
+  const { checkpoint: changed, folder: quantizedFolder, discard: onClose } = fused;
+  return new Model({ ...rest, checkpoint: changed, published: checkpoint, quantizedFolder, onClose });
 }
 
 /** A path as it is; a hub's name as the path of its cached files. The hub's code is loaded only for a name. */

@@ -17,6 +17,7 @@ import { sha256 } from "../weights/digest.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
 import type { LoadedLora } from "./loras.ts";
+import type { Precision } from "./precision.ts";
 import type { Request } from "./request.ts";
 import { parseRequest, requestJson, requestSchema } from "./request_json.ts";
 import type { Step } from "./step.ts";
@@ -75,6 +76,7 @@ export interface RecordedModel {
   readonly checkpoint: Checkpoint;
   readonly loras: readonly LoadedLora[];
   readonly runtime: { readonly name: string };
+  readonly precision: Precision;
 }
 
 export interface SaveRecordOptions {
@@ -136,6 +138,7 @@ async function describe(model: RecordedModel, step: Step): Promise<Metadata> {
     software: {
       fewstep: VERSION,
       runtime: model.runtime.name,
+      precision: model.precision,
       deno: Deno.version.deno,
       platform: `${Deno.build.os} ${Deno.build.arch}`,
     },

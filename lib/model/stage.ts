@@ -11,6 +11,9 @@ import type { Runtime, Session } from "./sessions/session.ts";
 
 export type MemoryMode = "fast" | "lean";
 
+/** Called when a part is first needed: its weights may have to be prepared. */
+export type Build = () => Network | Promise<Network>;
+
 export class Stages {
   readonly #runtime: Runtime;
   readonly #mode: MemoryMode;
@@ -30,7 +33,7 @@ export class Stages {
    *
    * @param variant which of the part's graphs; one of them is loaded at a time, as each holds the part's weights
    */
-  use<T>(part: string, build: () => Network, f: (session: Session) => Promise<T>, variant = ""): Promise<T> {
+  use<T>(part: string, build: Build, f: (session: Session) => Promise<T>, variant = ""): Promise<T> {
     const result = this.#turn.then(async () => {
       if (this.#closed) throw new Error(`Cannot run the ${part}: the model was closed.`);
       if (this.#mode === "lean") await this.#releaseAllBut(part);
@@ -59,10 +62,10 @@ export class Stages {
     return this.rest();
   }
 
-  #load(part: string, build: () => Network): Promise<Session> {
+  #load(part: string, build: Build): Promise<Session> {
     const loaded = this.#loaded.get(part);
     if (loaded) return loaded;
-    const session = this.#runtime.load(build());
+    const session = Promise.resolve(build()).then((network) => this.#runtime.load(network));
     this.#loaded.set(part, session);
     session.catch(() => this.#loaded.delete(part));
     return session;

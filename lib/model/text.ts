@@ -6,7 +6,8 @@ import { type Shape, Tensor } from "../tensor/tensor.ts";
 import { openTokenizers, poolingPosition, type Tokenizer, type Word } from "../text/tokenizer.ts";
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint, Part } from "../weights/checkpoint.ts";
-import { type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
+import { Conditioning, type Sizes, type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
+import { wantFinite } from "./finite.ts";
 import type { Loras } from "./loras.ts";
 import type { Integers } from "./sessions/session.ts";
 import type { Stages } from "./stage.ts";
@@ -21,6 +22,19 @@ export interface TextOptions {
   readonly loras: Loras;
   /** Told, in a sentence, what of a prompt was cut off. */
   readonly warn: (message: string) => void;
+}
+
+export interface Prompts {
+  readonly prompt: string;
+  readonly negative?: string;
+}
+
+export interface ConditionOptions {
+  readonly batch: number;
+  readonly sizes: Sizes;
+  readonly guided: boolean;
+  /** Of the model's LoRAs, which may change the encoders too. */
+  readonly strengths: readonly number[];
 }
 
 export class TextEncoders {
@@ -63,6 +77,24 @@ export class TextEncoders {
     const found = texts.map((text) => this.#recall(keyOf(text)));
     for (const old of [...this.#known.keys()].slice(0, Math.max(0, this.#known.size - KEPT))) this.#known.delete(old);
     return found;
+  }
+
+  /**
+   * What the U-Net is told for a batch: the prompt's embedding and, where it is guided, what guidance pushes away from:
+   * the negative prompt, or what stands for none.
+   */
+  async condition(
+    { prompt, negative }: Prompts,
+    { batch, sizes, guided, strengths }: ConditionOptions,
+  ): Promise<Conditioning> {
+    if (!guided) {
+      const [positive] = await this.encode([prompt], strengths);
+      return Conditioning.ofTexts(batch, sizes, positive);
+    }
+    const zeros = negative === undefined && this.#options.checkpoint.forceZerosForEmptyPrompt;
+    const texts = zeros ? [prompt] : [prompt, negative ?? ""];
+    const [positive, encoded]: readonly TextEmbedding[] = await this.encode(texts, strengths);
+    return Conditioning.ofTexts(batch, sizes, positive, zeros ? this.zeros : encoded);
   }
 
   /** The words of a text and where their tokens stand, as both encoders get them. */
@@ -117,6 +149,8 @@ export class TextEncoders {
     const states = outputs.get("hidden_states");
     const pooled = outputs.get("text_embeds") ?? Tensor.zeros([texts.length, 0]);
     if (states === undefined) throw new Error(`Cannot use the ${name}: its graph gave no hidden_states.`);
+    wantFinite(states, `the ${name}'s hidden states`);
+    wantFinite(pooled, `the ${name}'s pooled embedding`);
     return { states, pooled };
   }
 

@@ -22,5 +22,9 @@ function describe<T extends object>(type: { readonly prototype: T }, inWords: (v
 
 describe(Tensor, ({ shape }) => `Tensor ${formatShape(shape)}`);
 describe(Step, (step) => `Step (${stepLine(step)})`);
-describe(Model, ({ defaultSize: { width, height }, runtime }) => `Model (${width}×${height} pixels, ${runtime.name})`);
+describe(
+  Model,
+  ({ defaultSize: { width, height }, runtime, precision }) =>
+    `Model (${width}×${height} pixels, ${runtime.name}, ${precision})`,
+);
 describe(Figure, () => "Figure (await show(figure), or figure.save(path))");

@@ -80,6 +80,11 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
   [2, ["--seed", "one"], /^Cannot use --seed "one": whole numbers/],
   [2, ["--seed", "18446744073709551616"], /^Cannot use --seed/],
   [2, ["--device", "cuda"], /^Cannot use --device "cuda": wanted is cpu\.$/],
+  [
+    1,
+    ["--precision", "bf16"],
+    /^Cannot compute in bf16 with .*: ONNX Runtime has no bfloat16 kernels for processors\. .*$/,
+  ],
   [1, ["--lora", "none.safetensors=0.5"], /^Cannot open .*none\.safetensors: it does not exist\.$/],
   [2, ["--lora-mode", "merge"], /^Cannot use --lora-mode "merge": wanted is branch, fuse\.$/],
   [1, ["--image", "nothing.png"], /nothing\.png/],

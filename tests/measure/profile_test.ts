@@ -16,7 +16,11 @@ const run = (times: readonly number[]) => [
   { cat: "Session", name: "model_run", dur: 999, args: {} },
 ];
 const layers = {
-  weights: new Map([["mid_block.resnets.1.conv1", 40], ["conv_out", 2]]),
+  weights: new Map([
+    ["mid_block.attentions.0.transformer_blocks.0.attn2.to_q", 8],
+    ["mid_block.resnets.1.conv1", 40],
+    ["conv_out", 2],
+  ]),
   outputs: new Map([["out_sample", "conv_out"]]),
 };
 const trace = (...runs: readonly (readonly number[])[]) => JSON.stringify(runs.flatMap(run));
@@ -36,7 +40,7 @@ Deno.test("a trace rolls up to blocks: the fastest run after the warm-up counts,
     weights,
   }));
   equal(rows, [
-    { name: "mid_block.attentions.0", operators: 2, milliseconds: 3, weights: 0 },
+    { name: "mid_block.attentions.0", operators: 2, milliseconds: 3, weights: 8 },
     { name: "mid_block.resnets.1", operators: 1, milliseconds: 3, weights: 40 },
     { name: "conv_out", operators: 1, milliseconds: 0.5, weights: 2 },
   ]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import type { Network } from "../../graph/builder.ts";
 import { layersOf } from "../../graph/proto.ts";
-import { cpu } from "../../graph/lowering.ts";
+import { cpu, cpuLean } from "../../graph/lowering.ts";
 import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Feeds, Runtime, Session } from "./session.ts";
@@ -13,6 +13,8 @@ import type { Feeds, Runtime, Session } from "./session.ts";
 interface SessionConfig {
   /** Where a graph given as bytes looks for its external data. */
   readonly model_external_initializers_file_folder_path: string;
+  /** "1": weights stay as they are mapped from their file, without a copy in the order that products like best. */
+  readonly disable_prepacking?: "1";
 }
 
 export class OnnxRuntimeSession implements Session {
@@ -52,31 +54,41 @@ export class OnnxRuntimeSession implements Session {
 export interface OnnxRuntimeOptions {
   /** Threads inside an operator. Default: the runtime's own choice, one a core. */
   readonly threads?: number;
+  /**
+   * "fast" (default): weights are kept in float32 and rearranged for speed. "lean": they stay in their file, mapped, and
+   * what is freed goes back to the system.
+   */
+  readonly memory?: "fast" | "lean";
 }
 
 /** ONNX Runtime's CPU provider: fp32 compute on fp32 and fp16 files. */
-export function onnxRuntimeCpu({ threads }: OnnxRuntimeOptions = {}): Runtime {
+export function onnxRuntimeCpu(options: OnnxRuntimeOptions = {}): Runtime {
   return {
     name: `ONNX Runtime ${ort.env.versions.node ?? ""}, CPU`,
-    lowering: cpu,
-    load: async (network) => new OnnxRuntimeSession(network.name, await create(network, threads)),
+    lowering: options.memory === "lean" ? cpuLean : cpu,
+    load: async (network) => new OnnxRuntimeSession(network.name, await create(network, options)),
     profiled: (rounds, report) => ({
-      ...onnxRuntimeCpu({ threads }),
-      load: (network) => loadProfiled(network, rounds, report, threads),
+      ...onnxRuntimeCpu(options),
+      load: (network) => loadProfiled(network, { rounds, report, ...options }),
     }),
   };
 }
 
 async function create(
   network: Network,
-  threads: number | undefined,
+  { threads, memory }: OnnxRuntimeOptions,
   options: ort.InferenceSession.SessionOptions = {},
 ): Promise<ort.InferenceSession> {
-  const session: SessionConfig = { model_external_initializers_file_folder_path: network.root };
+  const lean = memory === "lean";
+  const session: SessionConfig = {
+    model_external_initializers_file_folder_path: network.root,
+    ...(lean ? { disable_prepacking: "1" } : {}),
+  };
   try {
     return await ort.InferenceSession.create(network.bytes, {
       executionProviders: ["cpu"],
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...(lean ? { enableMemPattern: false } : {}),
       logSeverityLevel: 3, // errors only: warnings of graph optimisers mean nothing to a user
       extra: { session },
       ...options,
@@ -91,12 +103,13 @@ const WARM_UP = 1;
 
 async function loadProfiled(
   network: Network,
-  rounds: number,
-  report: (profile: NetworkProfile) => void,
-  threads: number | undefined,
+  { rounds, report, ...options }: OnnxRuntimeOptions & {
+    readonly rounds: number;
+    readonly report: (profile: NetworkProfile) => void;
+  },
 ): Promise<Session> {
   const folder = await Deno.makeTempDir({ prefix: "fewstep-profile-" });
-  const session = await create(network, threads, { enableProfiling: true, profileFilePrefix: join(folder, "trace") });
+  const session = await create(network, options, { enableProfiling: true, profileFilePrefix: join(folder, "trace") });
   const inner = new OnnxRuntimeSession(network.name, session);
   return {
     async run(feeds) {

@@ -1,0 +1,54 @@
+/**
+ * Weights in 8 bits: symmetric, one scale an output channel.
+ *
+ * Krishnamoorthi 2018 (arXiv 1806.08342), section 3.1: per-channel scales of weights lose next to nothing.
+ */
+
+import { type Shape, sizeOf, type Tensor } from "../tensor/tensor.ts";
+
+export interface Quantized {
+  /** `[in, out]`: the transpose of what torch keeps. */
+  readonly codes: Int8Array<ArrayBuffer>;
+  /** `[out]`: a code times its scale is the weight. */
+  readonly scales: Float32Array<ArrayBuffer>;
+}
+
+/** Rows that are transposed together: their codes fill whole cache lines. */
+const TILE = 64;
+
+/**
+ * @param weight `[out, in]`
+ * @param most the largest code: 127, or less where sums of two products would not fit the processor's 16 bits
+ * @throws RangeError when a weight is NaN or infinite
+ */
+export function quantizeRows({ data, shape }: Tensor, most: number, name: string): Quantized {
+  const [out, inner]: Shape = shape;
+  const codes = new Int8Array(sizeOf(shape));
+  const scales = new Float32Array(out);
+  for (let start = 0; start < out; start += TILE) {
+    const end = Math.min(out, start + TILE);
+    for (let row = start; row < end; row++) {
+      const largest = largestOf(data.subarray(row * inner, (row + 1) * inner));
+      if (!Number.isFinite(largest)) {
+        throw new RangeError(`Cannot quantise "${name}": row ${row} holds ${largest}, wanted are finite weights.`);
+      }
+      scales[row] = largest > 0 ? largest / most : 1; // a row of zeros has any scale
+    }
+    for (let column = 0; column < inner; column++) {
+      for (let row = start; row < end; row++) {
+        codes[column * out + row] = Math.round(data[row * inner + column] / scales[row]);
+      }
+    }
+  }
+  return { codes, scales };
+}
+
+function largestOf(values: Float32Array): number {
+  let largest = 0;
+  for (const value of values) {
+    const size = Math.abs(value);
+    if (!(size <= largest)) largest = size; // NaN too, which then stays
+    if (Number.isNaN(largest)) return largest;
+  }
+  return largest;
+}

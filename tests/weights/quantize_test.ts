@@ -1,0 +1,37 @@
+import { quantizeRows } from "fewstep/weights/quantize.ts";
+import { Tensor } from "fewstep";
+import { equal, throwsSentence } from "../assert.ts";
+
+Deno.test("each row has its own scale, and lies as a column", () => {
+  const weight = Tensor.of([1, -2, 0.5, 254, 0, 127], [2, 3]);
+  const { codes, scales } = quantizeRows(weight, 127, "w");
+  equal([...codes], [64, 127, -127, 0, 32, 64]);
+  equal([...scales], [Math.fround(2 / 127), 2]);
+});
+
+Deno.test("every weight is at most half a scale off, in more rows than are handled together; a row of zeros stays", () => {
+  const [out, inner] = [130, 7];
+  const weight = new Tensor(Float32Array.from({ length: out * inner }, (_, i) => i < 7 ? 0 : Math.sin(i) * i), [
+    out,
+    inner,
+  ]);
+  const { codes, scales } = quantizeRows(weight, 63, "w");
+  let most = 0;
+  for (let row = 0; row < out; row++) {
+    for (let column = 0; column < inner; column++) {
+      const code = codes[column * out + row];
+      most = Math.max(most, Math.abs(code));
+      const off = Math.abs(code * scales[row] - weight.data[row * inner + column]) / scales[row];
+      equal(off <= 0.5001, true, `row ${row}, column ${column} is ${off} scales off`);
+    }
+  }
+  equal(most, 63);
+});
+
+Deno.test("a weight that is no number is refused by name", async () => {
+  await throwsSentence(() => quantizeRows(Tensor.of([1, NaN, 0, 1], [2, 2]), 127, "to_q"), /"to_q": row 0 holds NaN/);
+  await throwsSentence(
+    () => quantizeRows(Tensor.of([1, 0, -Infinity, 1], [2, 2]), 127, "to_q"),
+    /"to_q": row 1 holds Infinity/,
+  );
+});
