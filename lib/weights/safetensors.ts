@@ -191,9 +191,10 @@ export interface PlannedTensor {
 }
 
 /**
- * Writes tensors one after the other as they come, whole file or none: no more than one is held in memory.
+ * Writes tensors one after the other as they come, whole file or none. Two are held in memory at most: one is written
+ * while the next is made.
  *
- * @param bytesOf called once a tensor, in their order
+ * @param bytesOf called once a tensor, in their order, one call at a time
  */
 export async function streamSafetensors(
   path: string,
@@ -213,14 +214,22 @@ export async function streamSafetensors(
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
   start.set(json, 8);
   await writeWhole(path, async (write) => {
-    await write(start);
-    for (const tensor of tensors) {
-      const bytes = await bytesOf(tensor);
-      const wanted = sizeOf(tensor.shape) * BYTES[tensor.dtype];
-      if (bytes.length !== wanted) {
-        throw new RangeError(`Cannot write "${tensor.name}": ${bytes.length} bytes were given, wanted are ${wanted}.`);
+    let writing = write(start);
+    try {
+      for (const tensor of tensors) {
+        writing.catch(() => {}); // it is awaited below, once the next tensor is there
+        const bytes = await bytesOf(tensor);
+        const wanted = sizeOf(tensor.shape) * BYTES[tensor.dtype];
+        if (bytes.length !== wanted) {
+          throw new RangeError(
+            `Cannot write "${tensor.name}": ${bytes.length} bytes were given, wanted are ${wanted}.`,
+          );
+        }
+        await writing;
+        writing = write(bytes);
       }
-      await write(bytes);
+    } finally {
+      await writing;
     }
   });
 }
