@@ -1,5 +1,7 @@
 /** Time that something takes, told so that it can be trusted: warmed up, repeated, with its spread. */
 
+import { median } from "./spread.ts";
+
 /** Of repeated measurements, in their unit. */
 export interface Spread {
   /** Other work on a machine only ever adds: the least is what the thing itself takes. */
@@ -11,10 +13,7 @@ export interface Spread {
 /** @throws RangeError where there is nothing to spread */
 export function spread(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("Cannot take the spread of no values.");
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
-  return { min: sorted[0], median, max: sorted[sorted.length - 1] };
+  return { min: Math.min(...values), median: median(values), max: Math.max(...values) };
 }
 
 /** Milliseconds of wall time that something takes. */

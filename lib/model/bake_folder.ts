@@ -1,7 +1,8 @@
 /** What a diffusers folder holds beside weights: configs, scheduler, vocabularies. */
 
-import { join } from "node:path";
+import { basename } from "node:path";
 import * as v from "valibot";
+import { vocabularyFiles } from "../text/vocabulary.ts";
 import { pixelsPerLatent } from "../weights/architecture.ts";
 import type { Checkpoint, TokenizerFolder } from "../weights/checkpoint.ts";
 import { readConfig } from "../weights/config.ts";
@@ -13,7 +14,6 @@ import {
   unetConfigOf,
   vaeConfigOf,
 } from "../weights/diffusers_config.ts";
-import { kindOf } from "../weights/files.ts";
 import type { BakeDType } from "./bake_bytes.ts";
 import { eulerConfigOf, readScheduler } from "./scheduler.ts";
 
@@ -58,14 +58,12 @@ async function schedulerOf(checkpoint: Checkpoint): Promise<{ kind: string; cont
 }
 
 const TOKENIZER_CONFIG = "tokenizer_config.json";
-const VOCABULARY = ["vocab.json", "merges.txt", "tokenizer.json", "special_tokens_map.json", TOKENIZER_CONFIG];
 
 /** A vocabulary's files as they are, and the settings that it leaves open. */
 async function vocabulary(name: string, { folder, pad = "<|endoftext|>" }: TokenizerFolder): Promise<FolderFile[]> {
   const files: FolderFile[] = [];
-  for (const file of VOCABULARY) {
-    const path = join(folder, file);
-    if (await kindOf(path) === "file") files.push({ name: `${name}/${file}`, content: await Deno.readFile(path) });
+  for (const path of await vocabularyFiles(folder)) {
+    files.push({ name: `${name}/${basename(path)}`, content: await Deno.readFile(path) });
   }
   const settled = files.some((file) => file.name === `${name}/${TOKENIZER_CONFIG}`);
   return settled ? files : [...files, json(`${name}/${TOKENIZER_CONFIG}`, tokenizerConfigOf(pad))];

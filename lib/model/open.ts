@@ -77,6 +77,7 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     tokenizer,
     loras: loras.map((lora) => typeof lora === "string" ? { path: lora, strength: 1 } : { strength: 1, ...lora }),
     loraMode,
+    precision,
   };
   const rest = { source, runtime, precision, preview, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });

@@ -12,6 +12,7 @@ import { recipes } from "../diffusion/mod.ts";
 import { describeMachine } from "../measure/machine.ts";
 import { VERSION } from "../version.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { PRECISIONS } from "./precision.ts";
 import { digestsOf, type RecordedModel } from "./record.ts";
 import { requestJson, requestSchema } from "./request_json.ts";
 import type { ModelSource } from "./source.ts";
@@ -29,6 +30,8 @@ const modelSchema = v.looseObject({
   tokenizer: v.optional(v.string()),
   loras: v.array(v.object({ path: v.string(), strength: v.number() })),
   loraMode: v.picklist(["branch", "fuse"]),
+  /** What it computed in. */
+  precision: v.optional(v.picklist(PRECISIONS), "fp32"),
   /** sha256 of each weight file, by part and file name. */
   digests: v.record(v.string(), v.record(v.string(), v.string())),
 });
@@ -50,7 +53,7 @@ const runSchema = v.looseObject({
   digest: v.string(),
   /** Whether the request changed on the way: such a run is not made again from its last request alone. */
   branched: v.optional(v.boolean(), false),
-  /** Which picture of the batch is shown. Left out: any. */
+  /** Which picture of the batch is shown. Left out: no one of them alone. */
   picture: v.optional(v.number()),
   /** Where it ran, if not where it was exported: a stored result. */
   machine: v.optional(v.string()),
@@ -80,7 +83,7 @@ export interface TellingModel extends Pick<RecordedModel, "loras" | "runtime"> {
 export interface Made {
   readonly model: TellingModel;
   readonly step: Step;
-  /** Which picture of the batch is shown. Default: the only one, or any. */
+  /** Which picture of the batch is shown. Default: no one of them alone. */
   readonly picture?: number;
   /** What the maker calls the model. */
   readonly name?: string;
@@ -121,7 +124,7 @@ async function describeModel(
   digest: ((path: string) => Promise<string>) | undefined,
   name?: string,
 ): Promise<ProvenanceModel> {
-  const { checkpoint, unet, vae, tokenizer, loras, loraMode } = model.source;
+  const { checkpoint, unet, vae, tokenizer, loras, loraMode, precision } = model.source;
   const told = (path?: string) => path === undefined ? undefined : portablePath(path);
   return {
     name,
@@ -131,6 +134,7 @@ async function describeModel(
     tokenizer: told(tokenizer),
     loras: loras.map(({ path, strength }) => ({ path: portablePath(path), strength })),
     loraMode,
+    precision,
     digests: await digestsOf({ checkpoint: model.published, loras: model.loras }, digest),
   };
 }

@@ -9,7 +9,7 @@ import { digestsOf } from "./record.ts";
 import { parseSeeded } from "./request_json.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-export interface ReproduceOptions extends Pick<OpenOptions, "device" | "precision" | "memory" | "threads" | "warn"> {
+export interface ReproduceOptions extends Pick<OpenOptions, "device" | "memory" | "threads" | "warn"> {
   /** Where models and LoRAs lie that are not where the export says: looked for by their path in it, or their name. */
   readonly folder?: string;
   /** Ends between two denoising steps. */
@@ -84,6 +84,7 @@ async function openTold(told: ProvenanceModel, folder: string | undefined, optio
       tokenizer: await maybe(told.tokenizer),
       loras: await Promise.all(told.loras.map(async ({ path, strength }) => ({ path: await place(path), strength }))),
       loraMode: told.loraMode,
+      precision: told.precision,
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

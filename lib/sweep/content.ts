@@ -1,13 +1,12 @@
 /** What a cell is, apart from how it is called: everything that decides its bits, and the hash of it. */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { usesGuidance } from "../diffusion/mod.ts";
 import type { Model } from "../model/model.ts";
 import type { Request } from "../model/request.ts";
+import { vocabularyFiles } from "../text/vocabulary.ts";
 import { NUMERICS } from "../version.ts";
-import type { Checkpoint, TokenizerFolder } from "../weights/checkpoint.ts";
-import { kindOf } from "../weights/files.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Content } from "./cell.ts";
 
 /** sha256 of a text or bytes in lower-case hex. */
@@ -34,15 +33,6 @@ export type ModelContent = Pick<
   "numerics" | "weights" | "loraMode" | "architecture" | "device" | "precision" | "runtime"
 >;
 
-/** The files that a tokenizer reads, where they are. */
-export const VOCABULARY = [
-  "vocab.json",
-  "merges.txt",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-];
-
 export interface ContentOptions {
   readonly device: string;
   readonly precision: string;
@@ -61,8 +51,8 @@ export async function modelContent(
   for (const [name, { weights: { files } }] of Object.entries({ textEncoder, textEncoder2, unet, vae })) {
     weights[name] = await digests(files.map(({ path }) => path), digest);
   }
-  for (const [name, folder] of Object.entries({ tokenizer, tokenizer2 })) {
-    weights[name] = [...await digests(await vocabularyOf(folder), digest), folder.pad ?? ""];
+  for (const [name, { folder, pad = "" }] of Object.entries({ tokenizer, tokenizer2 })) {
+    weights[name] = [...await digests(await vocabularyFiles(folder), digest), pad];
   }
   return {
     numerics: NUMERICS,
@@ -82,12 +72,6 @@ function architectureOf({ textEncoder, textEncoder2, unet, vae }: Checkpoint): u
 async function digests(paths: readonly string[], digest: ContentOptions["digest"]): Promise<string[]> {
   const found: string[] = [];
   for (const path of paths) found.push(await digest(path)); // one after the other: disks read one file fastest
-  return found;
-}
-
-async function vocabularyOf({ folder }: TokenizerFolder): Promise<string[]> {
-  const found: string[] = [];
-  for (const name of VOCABULARY) if (await kindOf(join(folder, name)) === "file") found.push(join(folder, name));
   return found;
 }
 

@@ -9,7 +9,7 @@
 import { usesGuidance } from "../diffusion/mod.ts";
 import type { Result } from "./cell.ts";
 import type { PlannedCell } from "./plan.ts";
-import { sumOf } from "./spread.ts";
+import { sumOf } from "../measure/spread.ts";
 
 /** Runs of the network times pixels. */
 export function workOf({ content: { timesteps, guidance, width, height } }: Pick<PlannedCell, "content">): number {

@@ -1,13 +1,13 @@
 /** CLIP's features of a comparison's pictures and texts: what the store has is not computed again. */
 
 import { basename, join } from "node:path";
-import { Clip } from "../measure/quality/mod.ts";
+import { Clip } from "../model/clip.ts";
 import type { Progress } from "../view/progress.ts";
 import { progress } from "../view/progress.ts";
 import { readPicture } from "../view/picture.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { kindOf } from "../weights/files.ts";
-import { digestOf, VOCABULARY } from "./content.ts";
+import { vocabularyFiles } from "../text/vocabulary.ts";
+import { digestOf } from "./content.ts";
 import type { Store } from "./store.ts";
 
 export interface FeaturesOptions {
@@ -34,9 +34,7 @@ export class Features {
     const clip = await Clip.open(path);
     const { path: weights, text, vision, tokenizer: { folder }, preprocessing } = clip.checkpoint;
     const vocabulary: string[] = [];
-    for (const name of VOCABULARY.map((name) => `${folder}/${name}`)) {
-      if (await kindOf(name) === "file") vocabulary.push(await options.store.digest(name));
-    }
+    for (const file of await vocabularyFiles(folder)) vocabulary.push(await options.store.digest(file));
     const parts = [
       await options.store.digest(weights),
       text.architecture,

@@ -16,7 +16,7 @@ export function provenanceOfPlan({ models, cells: planned }: Plan, cells: readon
 }
 
 function describeModel({ options, digests }: PlannedModel): ProvenanceModel {
-  const { name, model, unet, vae, tokenizer, loras = [], loraMode = "branch" } = options;
+  const { name, model, unet, vae, tokenizer, loras = [], loraMode = "branch", precision } = options;
   const told = (path?: string) => path === undefined ? undefined : portablePath(path);
   return {
     name,
@@ -27,6 +27,7 @@ function describeModel({ options, digests }: PlannedModel): ProvenanceModel {
     loras: loras.map((lora) => typeof lora === "string" ? { path: lora } : lora)
       .map(({ path, strength = 1 }) => ({ path: portablePath(path), strength })),
     loraMode,
+    precision,
     digests: { ...digests },
   };
 }

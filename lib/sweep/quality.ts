@@ -20,7 +20,7 @@ import { digestOf } from "./content.ts";
 import { Features, picturesIn } from "./features.ts";
 import type { Plan } from "./plan.ts";
 import { type IsReference, noiseOf, referenceAmong } from "./reference.ts";
-import { spreadOf } from "./spread.ts";
+import { spreadOf } from "../measure/spread.ts";
 import type { Store } from "./store.ts";
 import type { Estimated, SetQuality } from "./summary.ts";
 

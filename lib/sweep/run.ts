@@ -11,7 +11,7 @@ import { encode } from "../view/picture.ts";
 import { rasters } from "../view/raster.ts";
 import type { Result } from "./cell.ts";
 import { openOptions, type Plan, type PlannedCell } from "./plan.ts";
-import { median, sumOf } from "./spread.ts";
+import { median, sumOf } from "../measure/spread.ts";
 import type { Made, Store } from "./store.ts";
 
 export interface RunCellsOptions extends RunOptions {

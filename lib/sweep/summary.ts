@@ -1,7 +1,7 @@
 /** Cells of one model at one recipe and number of steps, summed up. */
 
 import { type Cell, CELL_METRICS, type CellMetric } from "./cell.ts";
-import { type Spread, spreadOf } from "./spread.ts";
+import { type Spread, spreadOf } from "../measure/spread.ts";
 
 export type { Spread };
 

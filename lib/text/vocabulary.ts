@@ -1,7 +1,9 @@
 /** A tokenizer's files, read and checked: what CLIP's tokenizer needs of them, and nothing else. */
 
 import { BPE } from "@huggingface/tokenizers";
+import { join } from "node:path";
 import * as v from "valibot";
+import { kindOf } from "../weights/files.ts";
 
 export interface SpecialToken {
   readonly content: string;
@@ -104,6 +106,15 @@ export async function readVocabulary(
     unknown: idOf(unknown.content),
     length: lengthOf(folder, config?.model_max_length),
   };
+}
+
+const FILES = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
+
+/** The paths of the files that a tokenizer folder has, of those that say what its tokens are. */
+export async function vocabularyFiles(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of FILES.map((name) => join(folder, name))) if (await kindOf(path) === "file") found.push(path);
+  return found;
 }
 
 /** What tokens are spelled from, and how they merge. */

@@ -1,5 +1,7 @@
 /** Words beside points, each where it covers neither another nor a point. */
 
+import { chartSize, type Scales } from "./chart.ts";
+import type { PlacedShape, PlacedText } from "./drawing.ts";
 import { Pen } from "./text.ts";
 
 export interface LabelledPoint {
@@ -93,6 +95,47 @@ export function overlap(a: Box, b: Box): number {
 function outside(box: Box, bounds: Box): number {
   return Math.max(0, bounds.left - box.left) + Math.max(0, box.right - bounds.right) +
     Math.max(0, bounds.top - box.top) + Math.max(0, box.bottom - bounds.bottom);
+}
+
+/** A line's name, and where the line ends. */
+export interface NamedEnd {
+  readonly name: string;
+  /** Of the line. */
+  readonly color: string;
+  /** Of the name. */
+  readonly words: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+/**
+ * Names right of a plot, level with their lines' ends and moved apart where they would touch, each led to by dots.
+ *
+ * @param gap CSS pixels between the plot and the names
+ */
+export function namesAtEnds(
+  ends: readonly NamedEnd[],
+  { top, bottom, right }: Scales,
+  gap: number,
+): { readonly texts: PlacedText[]; readonly shapes: PlacedShape[] } {
+  const apart = spreadOut(ends.map(({ y }) => y), chartSize.words * 1.25, [top, bottom]);
+  const x = right + gap;
+  return {
+    texts: ends.map(({ name, words }, index) => ({
+      text: name,
+      x,
+      y: apart[index] + 0.35 * chartSize.words,
+      size: chartSize.words,
+      weight: 600,
+      color: words,
+    })),
+    shapes: ends.map((end, index) => ({
+      path: `M${end.x + 7} ${end.y}L${x - 3} ${apart[index]}`,
+      stroke: end.color,
+      strokeWidth: 1,
+      dash: [1, 3],
+    })),
+  };
 }
 
 /** Heights moved apart to at least `gap`, as little as may be, in their order and within the bounds where they fit. */

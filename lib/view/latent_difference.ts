@@ -1,5 +1,6 @@
 /** Where two latents differ, and by how much: two steps, two models, two seeds. */
 
+import { relativeL2 } from "../measure/quality/difference.ts";
 import { Step } from "../model/step.ts";
 import { formatShape, type Tensor } from "../tensor/tensor.ts";
 import { Figure } from "./figure.ts";
@@ -46,7 +47,9 @@ export function latentDifference(items: readonly Item[], options: LatentDifferen
     const planes = tensors.map((tensor) => rootMeanSquare(tensor, reference));
     const limit = options.limit ?? Math.max(...planes.map(largest));
     const heats = planes.map((plane) => heat(plane, { colors: ember, range: [0, limit] }));
-    const relative = tensors.map((tensor) => `‖a − b‖ / ‖b‖ = ${distance(tensor, reference).toPrecision(2)}`);
+    const relative = tensors.map((tensor) =>
+      `‖a − b‖ / ‖b‖ = ${relativeL2(tensor.at(0), reference.at(0)).toPrecision(2)}`
+    );
     const pictures = looked.map(({ rasters, scaling }) => ({ raster: rasters[0], scaling }));
     const maps: (SheetCell | undefined)[] = heats.map(({ raster }, index) => ({
       raster,
@@ -70,17 +73,6 @@ export function latentDifference(items: readonly Item[], options: LatentDifferen
         relative.map((text, index) => `${names[index + 1] || index + 1}: ${text}`).join("; "),
     });
   });
-}
-
-/** ‖a − b‖ / ‖b‖ of the first of each batch. */
-function distance(a: Tensor, b: Tensor): number {
-  const [x, y] = [a.at(0).data, b.at(0).data];
-  let [difference, norm] = [0, 0];
-  for (let i = 0; i < x.length; i++) {
-    difference += (x[i] - y[i]) ** 2;
-    norm += y[i] ** 2;
-  }
-  return Math.sqrt(difference / norm);
 }
 
 function rootMeanSquare(a: Tensor, b: Tensor): Plane {

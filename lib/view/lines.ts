@@ -2,9 +2,8 @@
 
 import * as Plot from "@observablehq/plot";
 import { chart, chartSize, log10, logAxis, withRoom } from "./chart.ts";
-import type { PlacedText } from "./drawing.ts";
 import type { Figure } from "./figure.ts";
-import { spreadOut } from "./labels.ts";
+import { namesAtEnds } from "./labels.ts";
 import { quiet, seriesStyles } from "./palette.ts";
 import { plain, type PlotOptions } from "./plots.ts";
 import { Pen } from "./text.ts";
@@ -85,27 +84,15 @@ export function lines(series: readonly Series[], options: LinesOptions): Figure 
         ),
       ],
     },
-    labels: (scales) => {
-      const ends = styled.map(({ placed }) => placed[placed.length - 1]);
-      const apart = spreadOut(ends.map(({ y }) => scales.y(y)), chartSize.words * 1.25, [scales.top, scales.bottom]);
-      const x = scales.right + 14;
-      return {
-        texts: styled.map(({ name, words }, index): PlacedText => ({
-          text: name,
-          x,
-          y: apart[index] + 0.35 * chartSize.words,
-          size: chartSize.words,
-          weight: 600,
-          color: words,
-        })),
-        shapes: ends.map(({ x: end, y }, index) => ({
-          path: `M${scales.x(end) + 6} ${scales.y(y)}L${x - 3} ${apart[index]}`,
-          stroke: styled[index].color,
-          strokeWidth: 1,
-          dash: [1, 3],
-        })),
-      };
-    },
+    labels: (scales) =>
+      namesAtEnds(
+        styled.map(({ name, color, words, placed }) => {
+          const [{ x, y }] = placed.slice(-1);
+          return { name, color, words, x: scales.x(x), y: scales.y(y) };
+        }),
+        scales,
+        14,
+      ),
     alt: options.alt,
   });
 }

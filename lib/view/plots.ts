@@ -4,8 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { chart, chartSize, log10, logAxis, withRoom } from "./chart.ts";
 import { type ComparedSummary, type Metric, metrics, type Summarised } from "./cost_table.ts";
 import type { Figure } from "./figure.ts";
-import type { PlacedShape, PlacedText } from "./drawing.ts";
-import { alongLines, type LabelledPoint, placeLabels, spreadOut } from "./labels.ts";
+import { alongLines, type LabelledPoint, namesAtEnds, placeLabels } from "./labels.ts";
 import { decimalsFor, formatNumber } from "./number.ts";
 import { quiet, seriesStyles } from "./palette.ts";
 import { paretoFront } from "./pareto.ts";
@@ -119,28 +118,15 @@ export function stepsAgainstQuality(runs: Summarised, options: QualityPlotOption
         ...models.map(({ model, color, symbol }) => Plot.dot(named(model), { ...channels, fill: color, symbol, r: 4 })),
       ],
     },
-    labels: (scales) => {
-      const ends = models.map(({ model }) => named(model)[named(model).length - 1]);
-      const heights = ends.map(({ quality }) => scales.y(quality));
-      const apart = spreadOut(heights, chartSize.words * 1.25, [scales.top, scales.bottom]);
-      const x = scales.right + 18;
-      return {
-        texts: models.map(({ model, words }, index): PlacedText => ({
-          text: model,
-          x,
-          y: apart[index] + 0.35 * chartSize.words,
-          size: chartSize.words,
-          weight: 600,
-          color: words,
-        })),
-        shapes: ends.map(({ steps }, index): PlacedShape => ({
-          path: `M${scales.x(log10(steps)) + 7} ${heights[index]}L${x - 3} ${apart[index]}`,
-          stroke: models[index].color,
-          strokeWidth: 1,
-          dash: [1, 3],
-        })),
-      };
-    },
+    labels: (scales) =>
+      namesAtEnds(
+        models.map(({ model, color, words }) => {
+          const [{ steps, quality }] = named(model).slice(-1);
+          return { name: model, color, words, x: scales.x(log10(steps)), y: scales.y(quality) };
+        }),
+        scales,
+        18,
+      ),
     alt: `${options.heading ? `${options.heading}. ` : ""}${title} by denoising steps: ` +
       models.map(({ model }) =>
         `${model} ${named(model).map(({ steps, quality }) => `${plain(quality)} at ${steps}`).join(", ")}`

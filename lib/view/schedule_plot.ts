@@ -4,7 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { plan, type Schedule, SDXL_SCHEDULER } from "../diffusion/mod.ts";
 import { chart, chartSize, log10, logAxis } from "./chart.ts";
 import type { Figure } from "./figure.ts";
-import { spreadOut } from "./labels.ts";
+import { namesAtEnds } from "./labels.ts";
 import { quiet, seriesStyles } from "./palette.ts";
 import { plain, type PlotOptions } from "./plots.ts";
 import { Pen } from "./text.ts";
@@ -53,27 +53,15 @@ export function schedulePlot(
           .map(({ points, color, symbol }) => Plot.dot(points, { ...channels, fill: color, symbol, r: 4 })),
       ],
     },
-    labels: (scales) => {
-      const ends = lines.map(({ points }) => points[points.length - 1]);
-      const heights = ends.map(({ sigma }) => scales.y(log10(sigma)));
-      const apart = spreadOut(heights, chartSize.words * 1.25, [scales.top, scales.bottom]);
-      const x = scales.right + 18;
-      return {
-        texts: lines.map(({ name, words }, index) => ({
-          text: name,
-          x,
-          y: apart[index] + 0.35 * chartSize.words,
-          size: chartSize.words,
-          weight: 600 as const,
-          color: words,
-        })),
-        shapes: ends.map(({ share }, index) => ({
-          path: `M${scales.x(share) + 7} ${heights[index]}L${x - 3} ${apart[index]}`,
-          stroke: lines[index].color,
-          dash: [1, 3],
-        })),
-      };
-    },
+    labels: (scales) =>
+      namesAtEnds(
+        lines.map(({ name, color, words, points }) => {
+          const [{ share, sigma }] = points.slice(-1);
+          return { name, color, words, x: scales.x(share), y: scales.y(log10(sigma)) };
+        }),
+        scales,
+        18,
+      ),
     alt: `${heading ? `${heading}. ` : ""}Sigmas: ` +
       lines.map(({ name, points }) =>
         `${name} from ${plain(points[0].sigma)} to ${plain(points[points.length - 1].sigma)} in ${points.length}`

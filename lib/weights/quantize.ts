@@ -32,7 +32,7 @@ export function quantizeRows({ data, shape }: Tensor, most: number, name: string
       if (!Number.isFinite(largest)) {
         throw new RangeError(`Cannot quantise "${name}": row ${row} holds ${largest}, wanted are finite weights.`);
       }
-      scales[row] = largest > 0 ? largest / most : 1; // a row of zeros has any scale
+      scales[row] = largest > 0 ? largest / most : 1; // a row of zeros stays zeros at every scale
     }
     for (let column = 0; column < inner; column++) {
       for (let row = start; row < end; row++) {

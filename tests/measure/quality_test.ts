@@ -1,5 +1,4 @@
 import {
-  Clip,
   cosine,
   diversity,
   frechetDistance,
@@ -10,6 +9,7 @@ import {
   retrieves,
   ssim,
 } from "fewstep/measure/quality/mod.ts";
+import { Clip } from "fewstep/model/clip.ts";
 import { Tensor } from "fewstep";
 import { closeEach, equal, throwsSentence } from "../assert.ts";
 import { goldenPath, readGolden, readJson } from "../goldens/read.ts";

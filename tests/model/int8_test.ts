@@ -1,6 +1,6 @@
 /** The U-Net in 8 bits: how far from float32, and the cache of its weights. */
 
-import { open, openRecord, saveRecord } from "fewstep";
+import { compare, open, openRecord, provenanceOf, reproduceRuns, saveRecord } from "fewstep";
 import { cpu } from "fewstep/graph/lowering.ts";
 import { int8Unet } from "fewstep/model/int8.ts";
 import { FLOAT32_LAYERS } from "fewstep/model/int8_layers.ts";
@@ -39,6 +39,24 @@ Deno.test("int8 is close to float32 and not the same, and a record tells it", ()
       equal(filesIn(`${folder}/fewstep/int8`).length, 1);
       await saveRecord(`${folder}/run.safetensors`, { model: fast, step });
       equal((await openRecord(`${folder}/run.safetensors`)).software.precision, "int8");
+    })
+  ));
+
+Deno.test("what an int8 run or comparison made is made again in int8, to the bit", () =>
+  inFolder((folder) =>
+    withCache(folder, async () => {
+      await using model = await open(goldenPath("tiny-deep"), { precision: "int8" });
+      const { step } = await model.generate(REQUEST);
+      const runs = await compare({
+        models: [{ name: "int8", model: goldenPath("tiny-deep"), precision: "int8", recipes: [{ steps: 1 }] }],
+        prompts: ["gold"],
+        size: { width: 64, height: 64 },
+        store: `${folder}/runs`,
+      });
+      for (const made of [await provenanceOf({ model, step }), await runs.provenance()]) {
+        equal(made.models.map(({ precision }) => precision), ["int8"]);
+        equal((await reproduceRuns(made, { folder: goldenPath(".") })).map(({ same }) => same), [true]);
+      }
     })
   ));
 

@@ -1,6 +1,6 @@
 import { Estimate } from "fewstep/sweep/estimate.ts";
 import { planComparison } from "fewstep/sweep/plan.ts";
-import { median, spreadOf } from "fewstep/sweep/spread.ts";
+import { median, spreadOf } from "fewstep/measure/spread.ts";
 import { closeEach, equal } from "../assert.ts";
 import { TINY } from "./tiny.ts";
 

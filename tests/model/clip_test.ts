@@ -1,7 +1,7 @@
 import { buildClipText } from "fewstep/graph/clip.ts";
 import { buildClipVision } from "fewstep/graph/clip_vision.ts";
 import { cpu } from "fewstep/graph/lowering.ts";
-import { Clip } from "fewstep/measure/quality/mod.ts";
+import { Clip } from "fewstep/model/clip.ts";
 import { preprocess } from "fewstep/measure/quality/preprocess.ts";
 import { openClip } from "fewstep/weights/clip.ts";
 import { join } from "node:path";

@@ -1,13 +1,13 @@
 /** A CLIP that describes pictures and texts by vectors of one space: Radford et al. 2021 (arXiv 2103.00020). */
 
-import { buildClipText } from "../../graph/clip.ts";
-import { buildClipVision } from "../../graph/clip_vision.ts";
-import { onnxRuntimeCpu } from "../../model/sessions/onnxruntime.ts";
-import type { Runtime, Session } from "../../model/sessions/session.ts";
-import { formatShape, Tensor } from "../../tensor/tensor.ts";
-import { openTokenizers, poolingPosition, type Tokenizer } from "../../text/tokenizer.ts";
-import { type ClipCheckpoint, openClip } from "../../weights/clip.ts";
-import { preprocess } from "./preprocess.ts";
+import { buildClipText } from "../graph/clip.ts";
+import { buildClipVision } from "../graph/clip_vision.ts";
+import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
+import type { Runtime, Session } from "./sessions/session.ts";
+import { formatShape, Tensor } from "../tensor/tensor.ts";
+import { openTokenizers, poolingPosition, type Tokenizer } from "../text/tokenizer.ts";
+import { type ClipCheckpoint, openClip } from "../weights/clip.ts";
+import { preprocess } from "../measure/quality/preprocess.ts";
 
 /** Pictures or texts that run at once: 16 of 224 pixels take some 100 MB in OpenAI's largest. */
 const BATCH = 16;
