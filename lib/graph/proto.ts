@@ -34,7 +34,7 @@ export type Dimension = number | string;
 
 export interface Port {
   readonly name: string;
-  readonly dtype: "float32" | "int32";
+  readonly dtype: "float32" | "int32" | "uint16";
   readonly shape: readonly Dimension[];
 }
 
@@ -81,10 +81,16 @@ const ONNX_TYPE: Readonly<Record<DType, DataType>> = {
   BOOL: DataType.BOOL,
 };
 
-const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32 } as const;
+const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32, uint16: DataType.UINT16 } as const;
 
 /** Number types by the number that ONNX gives them, for `Cast`. */
-export const CAST = { float32: DataType.FLOAT, int64: DataType.INT64 } as const;
+export const CAST = {
+  float32: DataType.FLOAT,
+  int64: DataType.INT64,
+  float16: DataType.FLOAT16,
+  bfloat16: DataType.BFLOAT16,
+  uint16: DataType.UINT16,
+} as const;
 
 export interface NodeOptions {
   readonly name: string;
@@ -142,14 +148,17 @@ export interface GraphParts {
   readonly initializers: readonly TensorProto[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Of ONNX's own operators. Default 21, for what is newer a newer one. */
+  readonly opset?: bigint;
 }
 
 /** A whole model, serialised. */
-export function modelBytes({ name, nodes, initializers, inputs, outputs }: GraphParts): Uint8Array {
+export function modelBytes(parts: GraphParts): Uint8Array {
+  const { name, nodes, initializers, inputs, outputs, opset = OPSET } = parts;
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
     producerName: "fewstep",
-    opsetImport: [{ domain: "", version: OPSET }, { domain: MICROSOFT, version: 1n }],
+    opsetImport: [{ domain: "", version: opset }, { domain: MICROSOFT, version: 1n }],
     graph: {
       name,
       node: [...nodes],

@@ -81,7 +81,7 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
   };
   const rest = { source, runtime, precision, preview, scheduler, memory, loras: loaded, loraMode, warn };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
-  const fused = await fuse(checkpoint, loaded, runtime);
+  const fused = await fuse(checkpoint, loaded);
   // Fused weights are made anew each time: what is quantised of them would only pile up in the cache.
   const { checkpoint: changed, folder: quantizedFolder, discard: onClose } = fused;
   return new Model({ ...rest, checkpoint: changed, published: checkpoint, quantizedFolder, onClose });
