@@ -37,6 +37,16 @@ export type {
   Seed,
   Way,
 } from "./sweep/options.ts";
+export {
+  articlePrompts,
+  type Family,
+  FAMILY_SECTIONS,
+  type FamilySection,
+  type MissingModel,
+  publishedNames,
+} from "./sweep/family/article.ts";
+export { pocketFamily, type PocketFamilyOptions } from "./sweep/family/pocket.ts";
+export { publishedFamily, publishedReferences } from "./sweep/family/published.ts";
 export type { Plan, PlannedCell, PlannedModel } from "./sweep/plan.ts";
 export { Runs } from "./sweep/runs.ts";
 export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
