@@ -42,6 +42,26 @@ Deno.test("the pocket family lists what is there by the article's roles, and say
     },
   ));
 
+Deno.test("a full checkpoint is made once, again when a source is newer, and never where one is published", () =>
+  withFamily(["lightning_2step_unet", "lightning_8step_unet", "lightning_8step"], async (folder) => {
+    const full = async () => {
+      const { models, notes } = await pocketFamily({ folder, baked: `${folder}/baked` });
+      const paths = models.filter(({ name }) => name === "Lightning full").map(({ model }) => model);
+      equal(paths[0], `${folder}/lightning_8step.safetensors`);
+      return { path: paths[1], changed: (await Deno.stat(paths[1])).mtime?.getTime() ?? 0, notes };
+    };
+    const first = await full();
+    equal([first.path, first.notes], [`${folder}/baked/lightning_2step.safetensors`, []]);
+    equal(await full(), first);
+    await Deno.utime(`${folder}/lightning_2step_unet.safetensors`, new Date(), new Date());
+    ok((await full()).changed > first.changed, "made again");
+
+    await editJson(`${folder}/base/vae/config.json`, { scaling_factor: 0.5 }); // no single file could say so
+    const departed = await full();
+    equal([departed.path, departed.notes.length], [`${folder}/baked/lightning_2step`, 1]);
+    equal(await full(), departed);
+  }));
+
 Deno.test("a folder without a base is no family", () =>
   inFolder((folder) =>
     throwsSentence(
