@@ -12,6 +12,7 @@
  */
 
 export { measure, type Measurement, type RunMeasureOptions } from "./measure/measure.ts";
+export { readTraining, type TrainingEntry, type TrainingStage } from "./measure/training.ts";
 export { inspect } from "./model/inspect/inspect.ts";
 export type { CheckpointInspection, Inspection, LoraInspection } from "./model/inspect/inspection.ts";
 export { bake, type BakeOptions } from "./model/bake.ts";
