@@ -39,6 +39,7 @@ export type {
   Way,
 } from "./sweep/options.ts";
 export {
+  type ArticlePrompt,
   articlePrompts,
   type Family,
   FAMILY_SECTIONS,

@@ -6,8 +6,14 @@
 import promptsAndSeeds from "../../../data/prompts/article.json" with { type: "json" };
 import type { ComparedModel, ComparedPrompt } from "../options.ts";
 
+/** A prompt of the article: its subject in a word, and the one seed that the article draws it from. */
+export interface ArticlePrompt extends ComparedPrompt {
+  readonly name: string;
+  readonly seed: number;
+}
+
 /** The article's six prompts with their seeds. */
-export const articlePrompts: readonly ComparedPrompt[] = promptsAndSeeds;
+export const articlePrompts: readonly ArticlePrompt[] = promptsAndSeeds;
 
 /** The article's sections; "comfyui" runs Lightning's full checkpoints by ComfyUI's schedule. */
 export const FAMILY_SECTIONS = ["base", "lightning", "custom", "turbo", "lcm", "comfyui"] as const;
