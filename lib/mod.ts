@@ -12,6 +12,7 @@
  */
 
 export { measure, type Measurement, type RunMeasureOptions } from "./measure/measure.ts";
+export { readTraining, type TrainingEntry, type TrainingStage } from "./measure/training.ts";
 export { inspect } from "./model/inspect/inspect.ts";
 export type { CheckpointInspection, Inspection, LoraInspection } from "./model/inspect/inspection.ts";
 export { bake, type BakeOptions } from "./model/bake.ts";
@@ -37,6 +38,17 @@ export type {
   Seed,
   Way,
 } from "./sweep/options.ts";
+export {
+  type ArticlePrompt,
+  articlePrompts,
+  type Family,
+  FAMILY_SECTIONS,
+  type FamilySection,
+  type MissingModel,
+  publishedNames,
+} from "./sweep/family/article.ts";
+export { pocketFamily, type PocketFamilyOptions } from "./sweep/family/pocket.ts";
+export { publishedFamily, publishedReferences } from "./sweep/family/published.ts";
 export type { Plan, PlannedCell, PlannedModel } from "./sweep/plan.ts";
 export { Runs } from "./sweep/runs.ts";
 export type { Estimated, Spread, Summary } from "./sweep/summary.ts";

@@ -29,6 +29,8 @@ const way = v.strictObject({
 });
 const ways = v.array(v.union([text, way]));
 
+const size = v.strictObject({ width: steps, height: steps });
+
 const model = v.strictObject({
   name: text,
   model: text,
@@ -43,6 +45,7 @@ const model = v.strictObject({
   threads: v.optional(v.pipe(number, v.integer(), v.minValue(1))),
   recipe: v.optional(text),
   recipes: v.optional(ways),
+  size: v.optional(size),
 });
 
 const prompt = v.strictObject({
@@ -60,7 +63,7 @@ const comparison = v.strictObject({
   steps: v.optional(v.array(steps)),
   prompts,
   seeds: v.optional(v.array(seed)),
-  size: v.optional(v.strictObject({ width: steps, height: steps })),
+  size: v.optional(size),
   measure: v.optional(v.strictObject({
     warmUp: v.optional(v.picklist(["none", "step"])),
     records: v.optional(v.picklist(["none", "all"])),

@@ -80,7 +80,8 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
       for (const [promptIndex, prompt] of prompts.entries()) {
         for (const seed of seedsOf(prompt, options.seeds)) {
           const at = { position: cells.length, modelIndex, promptIndex };
-          const request = { ...way, prompt: prompt.prompt, negative: prompt.negative, seed, size: options.size };
+          const size = described.size ?? options.size;
+          const request = { ...way, prompt: prompt.prompt, negative: prompt.negative, seed, size };
           cells.push(await plannedCell({ ...at, described, model, shared, way, prompt, request, digest }));
         }
       }
@@ -101,7 +102,9 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
 }
 
 /** What `open` is given, of what a comparison says about a model. */
-export function openOptions({ name: _, model: __, recipe: ___, recipes: ____, ...options }: ComparedModel) {
+export function openOptions(
+  { name: _, model: __, recipe: ___, recipes: ____, size: _____, ...options }: ComparedModel,
+) {
   return options;
 }
 

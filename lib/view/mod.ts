@@ -32,3 +32,4 @@ export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
 export { type TableRow } from "./table.ts";
 export { type Column, type Row, Table, type TableFormat, type TableOptions, type Value } from "./table_export.ts";
+export { trainingPlot, type TrainingPlotOptions } from "./training_plot.ts";
