@@ -32,6 +32,7 @@ const inPage = {
       shown: image.getBoundingClientRect().width,
     })),
   }))`,
+  toTop: `${panel}.content.node.querySelectorAll("*").forEach((element) => element.scrollTop = 0)`,
   height: `${panel}.content.node.querySelector(".jp-WindowedPanel-inner, .jp-WindowedPanel-viewport").scrollHeight`,
 } as const;
 
@@ -96,6 +97,7 @@ export class NotebookPage {
   async screenshot(path: string): Promise<void> {
     const height = await this.page.evaluate<number>(inPage.height);
     await this.page.setViewportSize({ width: 1280, height: Math.min(12_000, height + 200) });
+    await this.page.evaluate(inPage.toTop);
     await this.page.screenshot({ path });
   }
 
