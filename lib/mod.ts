@@ -26,6 +26,7 @@ export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "
 export type { AttentionMap, FeatureMap, Observed, ObserveOptions } from "./model/observed.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { type Generated, Step, type Timing } from "./model/step.ts";
+export { stopSignal } from "./model/stop.ts";
 export type { ProfileBy, ProfileRow } from "./measure/profile.ts";
 export type { Cell, CellMetric } from "./sweep/cell.ts";
 export { compare, type ComparisonOptions, type ComparisonProgress } from "./sweep/compare.ts";

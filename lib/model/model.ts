@@ -1,6 +1,5 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
-import { setImmediate } from "node:timers";
 import {
   latentMask,
   plan,
@@ -30,10 +29,8 @@ import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, sta
 import { Stages } from "./stage.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
+import { reasonToStop } from "./stop.ts";
 import { TextEncoders } from "./text.ts";
-
-/** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export class Model {
   readonly checkpoint: Checkpoint;
@@ -52,6 +49,7 @@ export class Model {
   readonly #autoencoder: Autoencoder;
   readonly #preview: Autoencoder | undefined;
   readonly #denoiser: Denoiser;
+  #stopped: Step | undefined;
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
@@ -161,12 +159,16 @@ export class Model {
    * One denoising step. `step` stays as it is, so it can be taken again, or another way.
    *
    * @param overrides what to do differently from here on
-   * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity
+   * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity; the reason of a stop,
+   *   after which `stopped` has the step
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
     const { signal, observe, ...changes } = overrides;
-    if (signal) await turn();
-    signal?.throwIfAborted();
+    const reason = await reasonToStop(signal);
+    if (reason !== undefined) {
+      this.#stopped = step;
+      throw reason;
+    }
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
@@ -198,9 +200,15 @@ export class Model {
     });
   }
 
-  /** A whole run, a step at a time: the first that is yielded has been denoised once. */
-  async *steps(request: Request, options: RunOptions = {}): AsyncGenerator<Step, void, void> {
-    let step = await this.begin(request, options);
+  /** The step that the last run to be stopped had reached. @throws RangeError where none was */
+  get stopped(): Step {
+    if (this.#stopped) return this.#stopped;
+    throw new RangeError("Cannot go on: no run of this model was stopped. Begin one: model.steps(request).");
+  }
+
+  /** A whole run, or the rest of one from a step on. The first that is yielded has been denoised once more. */
+  async *steps(from: Request | Step, options: RunOptions = {}): AsyncGenerator<Step, void, void> {
+    let step = from instanceof Step ? from : await this.begin(from, options);
     while (!step.done) {
       step = await this.next(step, options);
       yield step;

@@ -8,6 +8,7 @@
 
 import type { Network } from "../graph/builder.ts";
 import type { Runtime, Session } from "./sessions/session.ts";
+import { atWork } from "./stop.ts";
 
 export type MemoryMode = "fast" | "lean";
 
@@ -40,7 +41,7 @@ export class Stages {
       try {
         if (this.#variants.get(part) !== variant) await this.#release(part);
         this.#variants.set(part, variant);
-        return await f(await this.#load(part, build));
+        return await atWork(async () => await f(await this.#load(part, build)));
       } finally {
         if (part.startsWith("text_encoder")) await this.#release(part);
       }

@@ -22,7 +22,6 @@ export {
 export { type ComparedGridOptions, grid, type GridOptions } from "./grid.ts";
 export type { Item, LookOptions } from "./items.ts";
 export { type Decoder, type LatentSpace, latentSpaceOf, latentToRgb } from "./latent.ts";
-export { stopSignal } from "./notebook.ts";
 export { readPicture, savePicture } from "./picture.ts";
 export { type PlotOptions, type QualityPlotOptions, stepsAgainstQuality, timeAgainstQuality } from "./plots.ts";
 export { type Published, type PublishedFigure, publishedFigures } from "./published.ts";
