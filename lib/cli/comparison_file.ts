@@ -2,6 +2,8 @@
 
 import * as v from "valibot";
 import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
+import { PRECISIONS } from "../model/precision.ts";
+import { DEVICES } from "../model/sessions/devices.ts";
 import type { CompareOptions } from "../sweep/options.ts";
 import { readText } from "../weights/files.ts";
 
@@ -39,8 +41,8 @@ const model = v.strictObject({
   tokenizer: v.optional(text),
   loras: v.optional(v.array(v.union([text, v.strictObject({ path: text, strength: v.optional(number) })]))),
   loraMode: v.optional(v.picklist(["branch", "fuse"])),
-  device: v.optional(v.literal("cpu")),
-  precision: v.optional(v.literal("fp32")),
+  device: v.optional(v.picklist(DEVICES)),
+  precision: v.optional(v.picklist(PRECISIONS)),
   memory: v.optional(v.picklist(["fast", "lean"])),
   threads: v.optional(v.pipe(number, v.integer(), v.minValue(1))),
   recipe: v.optional(text),

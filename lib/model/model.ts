@@ -9,18 +9,18 @@ import {
   usesGuidance,
 } from "../diffusion/mod.ts";
 import type { Observable, Observe } from "../graph/observable.ts";
-import { readMemory } from "../measure/memory.ts";
+import type { Memory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import type { Conditioning, Size } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
-import { int8Unet } from "./int8.ts";
 import { type LoadedLora, Loras } from "./loras.ts";
 import type { DecodeOptions, ModelOptions } from "./model_options.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
+import { describeParts, loweringFor, type PartDescription, prepareUnet } from "./prepared.ts";
 import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
@@ -67,13 +67,23 @@ export class Model {
     this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = options.onClose;
-    const { lowering } = runtime;
-    const parts = { stages: this.#stages, lowering, loras: this.#loras };
+    const parts = { stages: this.#stages, lowering: loweringFor(runtime, precision), loras: this.#loras };
     this.#text = new TextEncoders({ ...parts, checkpoint, warn });
     const { unet } = checkpoint;
-    const int8 = () => int8Unet(lowering, unet, { folder: options.quantizedFolder });
+    const { preparedFolder: folder, guidancePasses: passes = "batch" } = options;
+    const prepared = () => prepareUnet(unet, runtime, { precision, folder });
     const words = (prompt: string) => this.#text.words(prompt);
-    this.#denoiser = new Denoiser({ ...parts, unet, words, prepared: precision === "int8" ? int8 : undefined });
+    this.#denoiser = new Denoiser({ ...parts, unet, words, passes, prepared });
+  }
+
+  /** How each part is computed: runtime, precision, which operators its layers become and why. */
+  get description(): readonly PartDescription[] {
+    return describeParts(this.runtime, this.precision);
+  }
+
+  /** The process's memory now, and what each stage that has run took: text encoders, U-Net, VAE. */
+  get memory(): Memory {
+    return this.#stages.memory;
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
@@ -151,7 +161,7 @@ export class Model {
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },
-      memory: readMemory(),
+      memory: this.memory,
     });
   }
 
@@ -172,10 +182,10 @@ export class Model {
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet, observed } = await this.#denoiser.predict(from, observe);
+    const { output, unet, observed } = await this.#denoiser.predict(from, { observe, signal });
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
-      memory: readMemory(),
+      memory: this.memory,
       observed,
     }));
   }
@@ -272,7 +282,8 @@ export class Model {
     signal?.throwIfAborted();
     const t2 = performance.now();
     const image = await this.decode(step);
-    return { step, image, timing: { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 } };
+    const timing = { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 };
+    return { step, image, timing, memory: this.memory };
   }
 
   /** The same model on another runtime, one part in memory at a time. This one's parts are released first. */
