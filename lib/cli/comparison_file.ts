@@ -5,10 +5,12 @@ import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts
 import { PRECISIONS } from "../model/precision.ts";
 import { DEVICES } from "../model/sessions/devices.ts";
 import type { CompareOptions } from "../sweep/options.ts";
+import { finite, jsonOf } from "../weights/config.ts";
+import { plain } from "../weights/said.ts";
 import { readText } from "../weights/files.ts";
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const number = v.number();
+const number = finite;
 const numbers = v.array(number);
 const seed = v.union([v.pipe(number, v.safeInteger()), v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))]);
 const steps = v.pipe(number, v.integer(), v.minValue(1));
@@ -96,13 +98,7 @@ export async function readPrompts(path: string): Promise<CompareOptions["prompts
 }
 
 function parseAs<T>(path: string, content: string, schema: v.GenericSchema<unknown, T>): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(content);
-  } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
-  }
-  const result = v.safeParse(schema, json);
+  const result = v.safeParse(schema, jsonOf(path, content));
   if (result.success) return result.output;
   const [issue] = result.issues;
   const inner = nearest(issue);
@@ -112,8 +108,8 @@ function parseAs<T>(path: string, content: string, schema: v.GenericSchema<unkno
     ? "is no key that a comparison has"
     : received === "undefined"
     ? "is missing"
-    : `is ${received}, wanted is ${expected ?? "another value"}`;
-  throw new SyntaxError(`Cannot use ${path}: ${key === "" ? "it" : `"${key}"`} ${wrong}.`);
+    : `is ${plain(received)}, wanted is ${plain(expected ?? "another value", 400)}`;
+  throw new SyntaxError(`Cannot use ${path}: ${key === "" ? "it" : `"${plain(key)}"`} ${wrong}.`);
 }
 
 /** Of a choice of forms, what is wrong inside the form that came nearest says more than that none fits. */
