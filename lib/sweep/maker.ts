@@ -28,19 +28,20 @@ export interface MakerHooks {
   /** Told what a user should know, a sentence each. */
   readonly warn?: (message: string) => void;
   /** Called with the model before each task; throws where it is not the one that the task was planned for. */
-  readonly check?: (model: Model, task: Task) => void | Promise<void>;
+  readonly check?: (model: Model, task: Task, group: Group) => void | Promise<void>;
 }
 
 export type OpenMaker = (group: Group, hooks?: MakerHooks) => Promise<Maker>;
 
 /** Opens a group's model; its parts are loaded by the first task. */
-export const openMaker: OpenMaker = async ({ model: described, measure }, { warn, check } = {}) => {
+export const openMaker: OpenMaker = async (group, { warn, check } = {}) => {
+  const { model: described, measure } = group;
   const baseline = readMemory().resident;
   const model = await open(described.model, { ...openOptions(described), warn });
   let warm = false;
   return {
     async make(task, options = {}) {
-      await check?.(model, task);
+      await check?.(model, task, group);
       if (!warm && measure.warmUp === "step") {
         await warmUp(model, task, options.signal);
         warm = true;

@@ -109,7 +109,8 @@ export function openOptions({ name: _, model: __, recipe: ___, recipes: ____, ..
   return options;
 }
 
-function settingsOf({ device = "cpu", precision = "fp32", loraMode = "branch" }: ComparedModel) {
+/** What of a model's opening is in its cells' keys. */
+export function settingsOf({ device = "cpu", precision = "fp32", loraMode = "branch" }: ComparedModel) {
   return { device, precision, loraMode };
 }
 

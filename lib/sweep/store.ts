@@ -89,17 +89,17 @@ export class Store {
 
   /** Stores a cell: its files first, then its row. Of two processes that ran the same cell, the first one's row stays. */
   async put(key: string, content: Content, made: Made): Promise<Result> {
-    const [result] = await this.record([{ key, content, receipt: await keep(this.files, made) }]);
-    return result;
+    const receipt = await keep(this.files, made);
+    await this.record([{ key, content, receipt }]);
+    const stored = await this.#rows.get([key]);
+    return this.#result(stored.get(key) ?? { key, ...receipt });
   }
 
-  /** Stores the rows of cells whose files are stored, all or none, and returns what is stored, in the same order. */
-  async record(finished: readonly Finished[]): Promise<readonly Result[]> {
+  /** Stores the rows of cells whose files are stored, all or none. */
+  async record(finished: readonly Finished[]): Promise<void> {
     await this.#rows.put(
       finished.map(({ key, content, receipt }) => ({ key, content: JSON.stringify(content), ...receipt })),
     );
-    const stored = await this.#rows.get(finished.map(({ key }) => key));
-    return finished.map(({ key, receipt }) => this.#result(stored.get(key) ?? { key, ...receipt }));
   }
 
   /** Something that was computed from stored files, and need not be again. The key names all that it depends on. */
