@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import {
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -57,7 +58,7 @@ export class BucketFiles implements Files {
     const folder = local ?? await Deno.makeTempDir({ prefix: "fewstep-files-" });
     for (const name of Object.values(FOLDERS)) await Deno.mkdir(join(folder, name), { recursive: true });
     const files = new BucketFiles(client, bucket, prefix === "" ? "" : `${prefix.replace(/\/+$/, "")}/`, folder);
-    await files.#tried("reach", () => client.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 })));
+    await files.#tried("reach", () => client.send(new HeadBucketCommand({ Bucket: bucket })));
     return files;
   }
 

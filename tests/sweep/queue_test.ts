@@ -56,12 +56,7 @@ Deno.test("bundles hold every missing cell once, as it was planned, and are call
   equal(rest.flatMap(({ bundle }) => bundle.cells).length, 1195);
   const names = new Set(all.map(({ jobId }) => jobId));
   ok(rest.every(({ jobId }) => names.has(jobId)), "no new names");
-  ok(
-    all.every(({ groupId, bundle: { group } }) =>
-      groupId === all.find((o) => o.bundle.group.model.name === group.model.name)?.groupId
-    ),
-    "a group a model",
-  );
+  equal(new Set(all.map(({ groupId, bundle }) => `${groupId} ${bundle.group.model.name}`)).size, 2, "a group a model");
 });
 
 Deno.test("two workers of a queue run every cell once; what fails is tried three times and set aside", {
@@ -82,8 +77,6 @@ Deno.test("two workers of a queue run every cell once; what fails is tried three
     const keys = (await Deno.readTextFile(log)).trimEnd().split("\n").map((line) => line.split(" ")[2]);
     equal(keys.length, 56 + 12, "every cell once, and the four that fail three times");
     ok((states.at(-1)?.workers.length ?? 0) >= 2, "both are seen");
-    const again = await coordinate(folder, fakePlan({ cells: 0 }), redis).catch(() => undefined);
-    equal(again, undefined);
   }));
 
 Deno.test(

@@ -91,9 +91,18 @@ export async function startS3(): Promise<Server> {
   const port = freePort();
   const args = ["run", "--quiet", "-A", "npm:s3rver@3.7.1", "-d", folder, "-p", String(port)];
   const all = [...args, "-a", "127.0.0.1", "--configure-bucket", "sweeps", "--silent"];
-  const start = () => started(Deno.execPath(), all, port);
-  let process = await start();
   const url = `http://127.0.0.1:${port}`;
+  const start = async () => {
+    const process = await started(Deno.execPath(), all, port);
+    for (let tries = 0; tries < 100; tries++) { // the bucket is made a little after it listens
+      const { ok, body } = await fetch(`${url}/sweeps`).catch(() => ({ ok: false, body: null }));
+      await body?.cancel();
+      if (ok) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return process;
+  };
+  let process = await start();
   const environment = { AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: "S3RVER", AWS_SECRET_ACCESS_KEY: "S3RVER" };
   for (const [name, value] of Object.entries(environment)) Deno.env.set(name, value);
   return {
