@@ -5,7 +5,7 @@ import type { ComparisonOptions } from "../sweep/compare.ts";
 import type { ComparedModel, ComparedPrompt, CompareOptions } from "../sweep/options.ts";
 import type { Estimated, Spread, Summary } from "../sweep/summary.ts";
 import type { TableRow } from "../view/table.ts";
-import { type Arguments, type Command, main, type Options, quote, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, type Options, quote, type Running, UsageError } from "./args.ts";
 import { readComparison, readPrompts } from "./comparison_file.ts";
 import { loraOf } from "./lora.ts";
 import { seedsOf, sizeOf } from "./values.ts";
@@ -40,6 +40,7 @@ export const compareCommand: Command = {
     "Compares models on time, memory and quality. What was run before is taken from the store: a comparison that " +
     "was\nstopped goes on where it was.",
   positional: { value: "[FILE.json]", about: "a whole comparison, in place of the options up to --records" },
+  kept: "What was finished is stored: the same command goes on from there.",
   options: {
     ...COMPARISON,
     store: { value: "FOLDER", about: "where pictures and numbers are kept; default runs" },
@@ -54,17 +55,11 @@ export const compareCommand: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const options = await optionsOf(args);
-  const stop = new AbortController();
-  const onInterrupt = () => {
-    Deno.removeSignalListener("SIGINT", onInterrupt); // a second one ends the process at once
-    stop.abort(new Error("Stopped. What was finished is stored: the same command goes on from there."));
-  };
-  Deno.addSignalListener("SIGINT", onInterrupt);
   const { compare } = await import("../sweep/compare.ts");
   const began = performance.now();
-  const runs = await compare({ ...options, signal: stop.signal, warn: (message) => console.error(message) });
+  const runs = await compare({ ...options, signal, warn: (message) => console.error(message) });
   if (args.has("json")) {
     const { store, summary, cells, plan: { omitted } } = runs;
     return console.log(JSON.stringify({ store, omitted, summary, cells }, null, 2));

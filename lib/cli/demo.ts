@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { Generated } from "../model/step.ts";
 import type { Request } from "../model/request.ts";
 import type { TableRow } from "../view/table.ts";
-import { type Arguments, type Command, main } from "./args.ts";
+import { type Arguments, type Command, main, type Running } from "./args.ts";
 
 const base = "models/pocket/base";
 const student = "models/pocket/lightning_4step_unet.safetensors";
@@ -34,7 +34,7 @@ interface Row {
   readonly student: Generated;
 }
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const folder = args.text("out") ?? "figures";
   const steps = args.number("steps", "a whole number from 1", { whole: true, least: 1 }) ?? 50;
   const format = args.oneOf("format", ["png", "webp"]) ?? "png";
@@ -43,7 +43,7 @@ async function run(args: Arguments): Promise<void> {
     `Three of the article's prompts on the pocket models: the base in ${steps} guided steps, its student in 4.\n`,
   );
 
-  const rows = await compare(steps);
+  const rows = await compare(steps, signal);
   const { grid } = await import("../view/grid.ts");
   const { formatSigma } = await import("../view/items.ts");
   const { tableText } = await import("../view/table.ts");
@@ -83,7 +83,7 @@ async function run(args: Arguments): Promise<void> {
 }
 
 /** Each model is loaded once. */
-async function compare(steps: number): Promise<Row[]> {
+async function compare(steps: number, signal: AbortSignal): Promise<Row[]> {
   const { open } = await import("../model/open.ts");
   const requests = await chosenPrompts();
   const { progress } = await import("../view/progress.ts");
@@ -92,7 +92,7 @@ async function compare(steps: number): Promise<Row[]> {
     const made: Generated[] = [];
     await model.next(await model.begin({ ...requests[0], ...options })); // loads the networks, outside of what is timed
     for (const request of requests) {
-      made.push(await model.generate({ ...request, ...options }, { onStep: () => void bar.advance() }));
+      made.push(await model.generate({ ...request, ...options }, { signal, onStep: () => void bar.advance() }));
     }
     return made;
   };

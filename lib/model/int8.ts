@@ -13,7 +13,7 @@ import { formatShape } from "../tensor/tensor.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
 import { sha256 } from "../weights/digest.ts";
-import { kindOf } from "../weights/files.ts";
+import { kindOf, makeFolder } from "../weights/files.ts";
 import { quantizeRows } from "../weights/quantize.ts";
 import { readWeight } from "../weights/read.ts";
 import {
@@ -72,7 +72,7 @@ export async function int8Unet(
   const path = join(folder, `${await nameOf(refs, most)}.safetensors`);
   const kept = await openKept(path, planned);
   if (kept !== undefined) return int8(base, quantizedIn(kept, refs));
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeQuantized(path, refs, planned, most);
   return int8(base, quantizedIn(await openSafetensors(path), refs));
 }
