@@ -1,10 +1,24 @@
 /** Memory of this process, as the system counts it. */
 
+import { totalmem } from "node:os";
+
 /** Bytes. */
 export interface Memory {
   readonly resident: number;
   /** The highest resident size since the process began or `resetPeak` was called; where the system does not tell (not Linux), the highest seen. */
   readonly peak: number;
+}
+
+/** Bytes that this process could have: the machine's memory, or its container's where that is less. */
+export function totalMemory(): number {
+  const machine = totalmem();
+  if (Deno.build.os !== "linux") return machine;
+  try {
+    const limit = Number(Deno.readTextFileSync("/sys/fs/cgroup/memory.max")); // NaN where it says "max"
+    return limit > 0 ? Math.min(machine, limit) : machine;
+  } catch {
+    return machine; // no such limit here, or none that may be looked at
+  }
 }
 
 let highest = 0;
