@@ -71,7 +71,7 @@ export async function readVocabulary(
   ]);
   const { bpe, vocab } = words;
 
-  const named = { ...names, ...config };
+  const named = config?.added_tokens_decoder ? config : { ...config, ...present(names ?? {}) };
   const name = (token: v.InferOutput<typeof Token> | null | undefined, fallback: string) =>
     typeof token === "object" && token !== null ? token : { content: token ?? fallback, normalized: false };
   const bos = name(named.bos_token, "<|startoftext|>");
@@ -89,8 +89,8 @@ export async function readVocabulary(
     }
     return id;
   };
-  // Later entries replace earlier ones of the same text, as when transformers adds them one after another.
-  const added = [...words.added, ...Object.values(config?.added_tokens_decoder ?? {}), bos, eos, unknown, pad];
+  // Later entries replace earlier ones of the same text, as in transformers: the config's list has the last word.
+  const added = [...words.added, bos, eos, unknown, pad, ...Object.values(config?.added_tokens_decoder ?? {})];
   const specials = new Map(
     added.map(({ content, normalized }) => [content, { content, id: idOf(content), normalized }]),
   );
@@ -105,6 +105,11 @@ export async function readVocabulary(
     unknown: idOf(unknown.content),
     length: lengthOf(folder, config?.model_max_length),
   };
+}
+
+/** transformers asks the map first, where there is one, unless the config lists added tokens: then not at all. */
+function present(names: v.InferOutput<typeof Names>): v.InferOutput<typeof Names> {
+  return Object.fromEntries(Object.entries(names).filter(([, token]) => token !== null && token !== undefined));
 }
 
 const FILES = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];

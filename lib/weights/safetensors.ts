@@ -29,7 +29,7 @@ export interface SafetensorsFile extends Header {
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   const byteLength = await wantFile(path);
-  using file = await openFile(path);
+  using file = await openForReading(path);
   const fail = (what: string): never => {
     throw new SyntaxError(`Cannot open ${path} as safetensors: ${what}`);
   };
@@ -57,7 +57,7 @@ export async function readTensor(file: SafetensorsFile, name: string): Promise<T
 /** Reads what lies at a place of a file as float32. */
 export async function readEntry(path: string, entry: Omit<TensorEntry, "name">): Promise<Tensor> {
   wantRoom(path, entry.shape);
-  using handle = await openFile(path);
+  using handle = await openForReading(path);
   return new Tensor(toFloat32(await readBytes(handle, entry.offset, entry.byteLength), entry.dtype), entry.shape);
 }
 
@@ -77,8 +77,8 @@ function wantRoom(path: string, shape: Shape): void {
 export async function readBytesOf(
   path: string,
   entry: Pick<TensorEntry, "offset" | "byteLength">,
-): Promise<Uint8Array> {
-  using handle = await openFile(path);
+): Promise<Uint8Array<ArrayBuffer>> {
+  using handle = await openForReading(path);
   return await readBytes(handle, entry.offset, entry.byteLength);
 }
 
@@ -87,7 +87,7 @@ export async function readScalars(
   file: SafetensorsFile,
   entries: readonly TensorEntry[],
 ): Promise<ReadonlyMap<string, number>> {
-  using handle = await openFile(file.path);
+  using handle = await openForReading(file.path);
   const values = new Map<string, number>();
   for (const { name, dtype, shape, offset, byteLength } of entries) {
     if (sizeOf(shape) !== 1) {
@@ -131,22 +131,43 @@ export interface PlannedTensor {
 }
 
 /**
- * Writes tensors one after the other as they come, whole file or none. Two are held in memory at most: one is written
- * while the next is made.
- *
+ * Writes tensors as they come, whole file or none. Two are held in memory: one is written while the next is made.
  * @param bytesOf called once a tensor, in their order, one call at a time
  */
 export async function streamSafetensors(
   path: string,
   tensors: readonly PlannedTensor[],
   bytesOf: (tensor: PlannedTensor) => Promise<Uint8Array>,
+  metadata?: ReadonlyMap<string, string>,
+): Promise<void> {
+  async function* whole() {
+    for (const tensor of tensors) {
+      const bytes = await bytesOf(tensor);
+      if (bytes.length !== bytesIn(tensor)) {
+        const given = `${bytes.length} bytes were given, wanted are ${bytesIn(tensor)}.`;
+        throw new RangeError(`Cannot write "${tensor.name}": ${given}`);
+      }
+      yield bytes;
+    }
+  }
+  await streamPieces(path, tensors, whole(), metadata);
+}
+
+/**
+ * The same from pieces of any length: all tensors' bytes, one after the other. A piece is written while the next one is
+ * made, and not looked at any more once the next but one is asked for.
+ */
+export async function streamPieces(
+  path: string,
+  tensors: readonly PlannedTensor[],
+  pieces: AsyncIterable<Uint8Array>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const header: Record<string, unknown> = {};
   if (metadata.size > 0) header["__metadata__"] = Object.fromEntries(metadata);
   let end = 0;
-  for (const { name, dtype, shape } of tensors) {
-    header[name] = { dtype, shape, data_offsets: [end, end += sizeOf(shape) * BYTES[dtype]] };
+  for (const tensor of tensors) {
+    header[tensor.name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [end, end += bytesIn(tensor)] };
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   // The data begin at a multiple of 8, as the format asks; spaces fill the header up.
@@ -155,23 +176,24 @@ export async function streamSafetensors(
   start.set(json, 8);
   await writeWhole(path, async (write) => {
     let writing = write(start);
+    let given = 0;
     try {
-      for (const tensor of tensors) {
-        writing.catch(() => {}); // it is awaited below, once the next tensor is there
-        const bytes = await bytesOf(tensor);
-        const wanted = sizeOf(tensor.shape) * BYTES[tensor.dtype];
-        if (bytes.length !== wanted) {
-          throw new RangeError(
-            `Cannot write "${tensor.name}": ${bytes.length} bytes were given, wanted are ${wanted}.`,
-          );
-        }
+      writing.catch(() => {}); // it is awaited below, once the next piece is there
+      for await (const piece of pieces) {
         await writing;
-        writing = write(bytes);
+        given += piece.length;
+        writing = write(piece);
+        writing.catch(() => {});
       }
     } finally {
       await writing;
     }
+    if (given !== end) throw new RangeError(`Cannot write ${path}: ${given} bytes were given, wanted are ${end}.`);
   });
+}
+
+function bytesIn({ dtype, shape }: PlannedTensor): number {
+  return sizeOf(shape) * BYTES[dtype];
 }
 
 /** Writes float32 tensors, in the order given, whole or not at all. */
@@ -190,7 +212,8 @@ function bytesOf(tensor: Tensor | undefined): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-async function openFile(path: string): Promise<Deno.FsFile> {
+/** @throws an error whose message is one sentence */
+export async function openForReading(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path);
   } catch (error) {
@@ -200,12 +223,17 @@ async function openFile(path: string): Promise<Deno.FsFile> {
 
 async function readBytes(file: Deno.FsFile, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
+  await readInto(file, offset, bytes);
+  return bytes;
+}
+
+/** Fills `bytes` from a place of a file. @throws RangeError where the file ends before */
+export async function readInto(file: Deno.FsFile, offset: number, bytes: Uint8Array): Promise<void> {
   await file.seek(offset, Deno.SeekMode.Start);
   let filled = 0;
-  while (filled < length) {
+  while (filled < bytes.length) {
     const count = await file.read(bytes.subarray(filled));
-    if (count === null) throw new RangeError(`Cannot read ${length} bytes at ${offset}: the file ended early.`);
+    if (count === null) throw new RangeError(`Cannot read ${bytes.length} bytes at ${offset}: the file ended early.`);
     filled += count;
   }
-  return bytes;
 }

@@ -1,5 +1,6 @@
 import { openTokenizer, openTokenizers, poolingPosition } from "../../lib/text/tokenizer.ts";
 import { equal, throwsSentence } from "../assert.ts";
+import { inFolder } from "../files.ts";
 import { goldenPath, readJson } from "../goldens/read.ts";
 
 interface Row {
@@ -48,6 +49,27 @@ Deno.test("pooling: eos_token_id 2 means the highest id, any other its own first
   equal(poolingPosition(Int32Array.of(8, 3, 9, 9, 4), 2), 2);
   equal(poolingPosition(Int32Array.of(8, 3, 9, 4, 4), 4), 3);
 });
+
+interface Files {
+  readonly what: string;
+  readonly files: Readonly<Record<string, unknown>>;
+  readonly ids: number[];
+  readonly pad: number;
+}
+const { text: asked, rows: disagreeing } = readJson<{ text: string; rows: Files[] }>("tokenizer-files.json");
+
+for (const { what, files, ids, pad } of disagreeing) {
+  Deno.test(`tokenizer_config.json and special_tokens_map.json as transformers reads them: ${what}`, () =>
+    inFolder(async (folder) => {
+      for (const name of ["vocab.json", "merges.txt"]) await Deno.copyFile(`${TINY}/${name}`, `${folder}/${name}`);
+      for (const [name, content] of Object.entries(files)) {
+        if (content !== null) await Deno.writeTextFile(`${folder}/${name}`, JSON.stringify(content));
+      }
+      const tokenizer = await openTokenizer(folder);
+      equal([...tokenizer.encode(asked).ids.subarray(0, ids.length)], ids);
+      equal(tokenizer.pad, pad);
+    }));
+}
 
 const files = { "vocab.json": '{"a":0,"<|startoftext|>":1,"<|endoftext|>":2}', "merges.txt": "#version: 0.2\n" };
 const broken: [what: string, files: Record<string, string>, sentence: RegExp][] = [
