@@ -69,19 +69,24 @@ CHILDREN = [
 
 
 def children():
+    """One pipeline for all, as opening it takes longer than most runs: before each, its U-Net is the base's again."""
     animal = article("animal")
+    pipe = open_pipeline(POCKET / "base")
+    base = {key: value.clone() for key, value in pipe.unet.state_dict().items()}
+    settings = pipe.scheduler.config
     for name, file, kind, config, recipe, steps, pixels, more in CHILDREN:
         path = POCKET / f"{file}.safetensors"
         if not path.exists():
             print(f"run-child-{name}: skipped, there is no {path}")
             continue
-        pipe = open_pipeline(POCKET / "base")
+        pipe.unet.load_state_dict(base)
         if file.endswith("lora"):
             pipe.load_lora_weights(str(POCKET), weight_name=path.name)
             pipe.fuse_lora()
+            pipe.unload_lora_weights()  # the layers beside the weights, which hold it now
         else:
             pipe.unet.load_state_dict(load_file(path))
-        pipe.scheduler = kind.from_config({**pipe.scheduler.config, **config}, timestep_spacing="trailing")
+        pipe.scheduler = kind.from_config({**settings, **config}, timestep_spacing="trailing")
         record(f"run-child-{name}.safetensors", pipe, prompt=animal["prompt"], seeds=[animal["seed"], 1], steps=steps,
                guidance=0, width=pixels, height=pixels, recipe=recipe, slim=True, weights=path.name, **more)
 
