@@ -2,12 +2,14 @@
 
 import * as v from "valibot";
 import type { CompareOptions } from "../sweep/options.ts";
-import { modelSchema, waysSchema } from "../sweep/options_schema.ts";
+import { modelSchema, sizeSchema, waysSchema } from "../sweep/options_schema.ts";
+import { finite, jsonOf } from "../weights/config.ts";
 import { readText } from "../weights/files.ts";
+import { plain } from "../weights/said.ts";
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const seed = v.union([v.pipe(v.number(), v.safeInteger()), v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))]);
-const steps = v.pipe(v.number(), v.integer(), v.minValue(1));
+const seed = v.union([v.pipe(finite, v.safeInteger()), v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))]);
+const steps = v.pipe(finite, v.integer(), v.minValue(1));
 
 const prompt = v.strictObject({
   prompt: v.string(),
@@ -24,7 +26,7 @@ const comparison = v.strictObject({
   steps: v.optional(v.array(steps)),
   prompts,
   seeds: v.optional(v.array(seed)),
-  size: v.optional(v.strictObject({ width: steps, height: steps })),
+  size: v.optional(sizeSchema),
   measure: v.optional(v.strictObject({
     warmUp: v.optional(v.picklist(["none", "step"])),
     records: v.optional(v.picklist(["none", "all"])),
@@ -55,13 +57,7 @@ export async function readPrompts(path: string): Promise<CompareOptions["prompts
 }
 
 function parseAs<T>(path: string, content: string, schema: v.GenericSchema<unknown, T>): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(content);
-  } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
-  }
-  const result = v.safeParse(schema, json);
+  const result = v.safeParse(schema, jsonOf(path, content));
   if (result.success) return result.output;
   const [issue] = result.issues;
   const inner = nearest(issue);
@@ -71,8 +67,8 @@ function parseAs<T>(path: string, content: string, schema: v.GenericSchema<unkno
     ? "is no key that a comparison has"
     : received === "undefined"
     ? "is missing"
-    : `is ${received}, wanted is ${expected ?? "another value"}`;
-  throw new SyntaxError(`Cannot use ${path}: ${key === "" ? "it" : `"${key}"`} ${wrong}.`);
+    : `is ${plain(received)}, wanted is ${plain(expected ?? "another value", 400)}`;
+  throw new SyntaxError(`Cannot use ${path}: ${key === "" ? "it" : `"${plain(key)}"`} ${wrong}.`);
 }
 
 /** Of a choice of forms, what is wrong inside the form that came nearest says more than that none fits. */

@@ -38,6 +38,8 @@ export interface ComparedModel extends Omit<OpenOptions, "warn"> {
   readonly recipe?: string;
   /** The ways to run this model, in place of the comparison's `recipes` and `steps`. */
   readonly recipes?: readonly (string | Way)[];
+  /** Pixels of this model's pictures, in place of the comparison's `size`: Turbo was made for half the base's. */
+  readonly size?: { readonly width: number; readonly height: number };
 }
 
 /** A prompt of a comparison. */

@@ -3,11 +3,15 @@
 import * as v from "valibot";
 import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import { PRECISIONS } from "../model/precision.ts";
+import { DEVICES } from "../model/sessions/devices.ts";
+import { finite } from "../weights/config.ts";
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const number = v.number();
+const number = finite;
 const numbers = v.array(number);
 const steps = v.pipe(number, v.integer(), v.minValue(1));
+
+export const sizeSchema = v.strictObject({ width: steps, height: steps });
 
 export const waySchema = v.strictObject({
   recipe: v.optional(text),
@@ -35,10 +39,11 @@ export const modelSchema = v.strictObject({
   tokenizer: v.optional(text),
   loras: v.optional(v.array(v.union([text, v.strictObject({ path: text, strength: v.optional(number) })]))),
   loraMode: v.optional(v.picklist(["branch", "fuse"])),
-  device: v.optional(v.literal("cpu")),
+  device: v.optional(v.picklist(DEVICES)),
   precision: v.optional(v.picklist(PRECISIONS)),
   memory: v.optional(v.picklist(["fast", "lean"])),
   threads: v.optional(v.pipe(number, v.integer(), v.minValue(1))),
   recipe: v.optional(text),
   recipes: v.optional(waysSchema),
+  size: v.optional(sizeSchema),
 });

@@ -82,7 +82,7 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
       for (const [promptIndex, prompt] of prompts.entries()) {
         const { negative } = prompt;
         const shares = alike.get(negative) ??
-          alikeOf(model, { shared, loras, way, prompt, size: options.size, name: described.name });
+          alikeOf(model, { shared, loras, way, prompt, size: described.size ?? options.size, name: described.name });
         alike.set(negative, shares);
         for (const seed of seedsOf(prompt, options.seeds)) {
           cells.push(plannedCell(shares, { position: cells.length, modelIndex, way, promptIndex, prompt, seed }));
@@ -105,7 +105,9 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
 }
 
 /** What `open` is given, of what a comparison says about a model. */
-export function openOptions({ name: _, model: __, recipe: ___, recipes: ____, ...options }: ComparedModel) {
+export function openOptions(
+  { name: _, model: __, recipe: ___, recipes: ____, size: _____, ...options }: ComparedModel,
+) {
   return options;
 }
 

@@ -115,7 +115,7 @@ export class Figure {
     } = {},
   ): Promise<string[]> {
     const paths = formats.map((format) => `${stem}.${format}`);
-    for (const path of paths) await this.save(path, options);
+    await Promise.all(paths.map((path) => this.save(path, options))); // pictures are packed in threads of their own
     return paths;
   }
 

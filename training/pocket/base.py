@@ -8,8 +8,6 @@ down to 0 (warmup-stable-decay: Hu et al. 2024, arXiv 2404.06395, section 4), an
 from __future__ import annotations
 
 import argparse
-import os
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from .fast import quicken
 from .loop import Log, Meter, Stop, autocast, freeze, generator, load, save
 from .optim import Average, Optimizer
 from .sampling import predict
-from .workers import Workers
+from .workers import Workers, workers_for
 
 CHECKPOINT = config.WORK / "base.pt"
 RELEASE = config.WORK / "base.release.pt"
@@ -85,12 +83,13 @@ def opened(device: str, release: bool = True) -> Model:
 def loss_at(step: int, model: Model, data: cache.Latents, settings, device: str, workers: Workers, tokens: int) -> tuple[Tensor, Tensor]:
     """ε-prediction errors and their weights on one batch, with captions dropped in two ways for guidance.
 
-    Now and then a batch is of half-size pictures, which the autoencoder makes from pooled latents: SDXL's size
-    conditioning tells the two apart, and `turbo` starts from what is learned there.
+    The first `half_until` batches are of half-size pictures, which the autoencoder makes from pooled latents: a quarter
+    of the work teaches which word has which shape. Later one batch in `half_every` still is: SDXL's size conditioning
+    tells the two apart, and `turbo` starts from what is learned there.
     """
     g = generator(3, step * workers.count + workers.rank)
     x0, ids = data.batch(settings.batch, g)
-    if half := step % settings.half_every == settings.half_every - 1:
+    if half := step < settings.half_until or step % settings.half_every == settings.half_every - 1:
         x0 = F.avg_pool2d(x0, 2)
     empty = torch.full_like(ids[0], model.second.config.eos_token_id)
     empty[0] = model.second.config.bos_token_id
@@ -121,7 +120,8 @@ def train(device: str, workers: Workers, decay: int = 0) -> bool:
         for part, weights, average, mean in zip(model.parts, state["models"], averages, state["averages"]):
             part.load_state_dict(weights)
             average.load_state_dict(mean)
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
         start, seen = state["step"], state["seen"]
     end = start + decay if decay else settings.steps
     target = RELEASE if decay else CHECKPOINT
@@ -184,7 +184,7 @@ if __name__ == "__main__":
     arguments.add_argument("--decay", type=int, default=0, help="end the constant phase with this many steps of decay")
     arguments.add_argument("--workers", type=int, help="processes of one thread; default: the cores of a CPU, 1 on a GPU")
     given = arguments.parse_args()
-    together = Workers(given.workers or (os.cpu_count() or 1 if given.device == "cpu" else 1))
+    together = workers_for(given.device, given.workers)
     if given.decay or train(given.device, together):
         train(given.device, together, given.decay or config.load().base.decay)
     together.close()

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from .fast import GroupNorm
 from .text import Conditioning, time_ids
 
 
@@ -35,19 +34,31 @@ SHAKE = 0.1
 
 
 class Head(nn.Module):
-    """Logits for each place, and one from how the picture's mean feature projects on the prompt's."""
+    """Logits for each place, and one from how the picture's mean feature projects on the prompt's.
+
+    Features are brought to a common size by what they measure on the first real batch, and not by a norm of their own:
+    a norm would take out how strong they are, and a blurred picture differs from a sharp one in just that.
+    """
 
     def __init__(self, channels: int, pooled: int, width: int = 64):
         super().__init__()
-        self.body = nn.Sequential(GroupNorm(8, channels), nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(),
+        self.body = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(),
                                   nn.Conv2d(width, width, 3, padding=1), nn.SiLU())
         self.place = nn.Conv2d(width, 1, 1)
         self.prompt = nn.Linear(pooled, width)
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.zeros(channels))
+
+    def measure(self, feature: Tensor) -> None:
+        """Takes each channel's mean and deviation from a real batch, once."""
+        if not self.deviation.any():
+            self.mean.copy_(feature.mean((0, 2, 3)))
+            self.deviation.copy_(feature.std((0, 2, 3)).clamp_min(1e-4))
 
     def forward(self, feature: Tensor, told: Conditioning) -> Tensor:
         # In float32: the penalty compares logits that are close to each other, which bfloat16 would round away.
         with torch.autocast(feature.device.type, enabled=False):
-            hidden = self.body(feature.float())
+            hidden = self.body((feature.float() - self.mean[:, None, None]) / self.deviation[:, None, None])
             project = (hidden.mean((2, 3)) * self.prompt(told.pooled.float())).sum(1, keepdim=True) / hidden.shape[1] ** 0.5
             return torch.cat([self.place(hidden).flatten(1), project], 1)
 
@@ -72,6 +83,8 @@ def heads_loss(discriminator: Discriminator, real: list[Tensor], fake: list[Tens
     small noise (Lin et al. 2025, arXiv 2501.08316, section 3.4): the same idea without second derivatives.
     """
     real, fake = [feature.detach().float() for feature in real], [feature.detach() for feature in fake]
+    for head, feature in zip(discriminator.heads, real):
+        head.measure(feature)
     shaken = [feature + SHAKE * feature.std() * torch.randn_like(feature) for feature in real]
     yes, no, near = discriminator(real, told), discriminator(fake, told), discriminator(shaken, told)
     loss = sum(F.softplus(-y).mean() + F.softplus(n).mean() for y, n in zip(yes, no)) / len(yes)

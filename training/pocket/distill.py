@@ -61,10 +61,9 @@ def lora_state(unet: UNet2DConditionModel) -> dict[str, Tensor]:
 class Run:
     """One resumable distillation: student, its average, the optimizer, the step."""
 
-    def __init__(self, name: str, student: nn.Module, settings, *, lora: bool = False, extra: dict[str, nn.Module] | None = None):
-        self.path = config.WORK / f"{name}.pt"
+    def __init__(self, name: str, student: nn.Module, settings, *, extra: dict[str, nn.Module] | None = None):
+        self.path = checkpoint(name)
         self.student, self.extra = student, extra or {}
-        self.lora = lora
         self.optimizer = Optimizer(student, lr=settings.lr, lr_adam=settings.lr_adam)
         self.extra_optimizers = {key: Optimizer(module, lr=settings.lr_heads, lr_adam=settings.lr_heads)
                                  for key, module in self.extra.items()}
@@ -87,14 +86,18 @@ class Run:
         })
 
 
+def checkpoint(name: str) -> Path:
+    return config.WORK / f"{name}.pt"
+
+
 def finished(name: str) -> bool:
-    state = load(config.WORK / f"{name}.pt")
+    state = load(checkpoint(name))
     return bool(state and state["done"])
 
 
 def opened(name: str, base_unet: UNet2DConditionModel, *, rank: int = 0, device: str = "cpu") -> UNet2DConditionModel:
     """The averaged weights of a student, frozen; with `rank` the base with its LoRA."""
-    state = load(config.WORK / f"{name}.pt")
+    state = load(checkpoint(name))
     if state is None:
         raise FileNotFoundError(f"Cannot open the student {name}: it is not trained yet")
     unet = with_lora(base_unet, rank, device) if rank else copy_of(base_unet)

@@ -35,6 +35,9 @@ def members(device: str, teacher: base.Model) -> list[Member]:
             if distill.finished(name):
                 unet = distill.opened(name, teacher.unet, rank=settings.lightning.rank if lora else 0, device=device)
                 found.append(Member(name, (plan.steps,), _plain(unet, prediction=plan.prediction)))
+            if not lora and distill.checkpoint(earlier := lightning.before(name)).exists():
+                unet = distill.opened(earlier, teacher.unet, device=device)
+                found.append(Member(f"{name}, squared error alone", (plan.steps,), _plain(unet, prediction=plan.prediction)))
     if distill.finished(turbo.NAME):
         unet = distill.opened(turbo.NAME, teacher.unet, device=device)
         # Half the size: noise pooled to half the size has half the deviation.

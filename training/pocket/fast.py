@@ -11,6 +11,11 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 
+def multiplies_bfloat16(device: str | torch.device) -> bool:
+    """Whether the hardware has products of bfloat16. A CPU without AVX-512's or AMX's emulates them, ten times slower."""
+    return torch.device(device).type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 class _GroupNorm(torch.autograd.Function):
     """GroupNorm as one affine map per (sample, channel): its statistics are sums over space, then over a group."""
 

@@ -3,17 +3,19 @@
 The steps are halved from stage to stage. In each the student learns to land in one step where its teacher lands in
 several; when it has learned that, it becomes the next teacher:
 
-    base with guidance, 32 steps → 8 → 4 → 2 → 1
+    base with guidance, 16 steps → 8 → 4 → 2 → 1
 
 Every stage has two phases. First the landing points are compared by mean squared error (progressive distillation,
 Salimans & Ho 2022, arXiv 2202.00512, with guidance folded into the first stage). A student that is wrong on average
-as little as possible is blurred where the teacher's path is uncertain. So in the second phase a discriminator that
-sees real pictures replaces most of that error: it demands landing points that look real, not ones that are the mean.
+as little as possible is blurred where the teacher's path is uncertain. So in the second phase a discriminator, to which
+the teacher's landing points are the real ones, replaces most of that error: it demands landing points that look like
+the teacher's, not ones that are the mean.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from dataclasses import dataclass
 
 import torch
@@ -46,11 +48,16 @@ class Plan:
         return f"lightning-{self.steps}step"
 
 
-PLANS = (Plan(8, 4, None), Plan(4, 2, "lightning-8step"), Plan(2, 2, "lightning-4step"), Plan(1, 2, "lightning-2step"))
+PLANS = (Plan(8, 2, None), Plan(4, 2, "lightning-8step"), Plan(2, 2, "lightning-4step"), Plan(1, 2, "lightning-2step"))
 
 
 def name(plan: Plan, lora: bool) -> str:
     return f"{plan.name}-lora" if lora else plan.name
+
+
+def before(student: str) -> str:
+    """The student as it was when the adversarial phase began."""
+    return f"{student}-mse"
 
 
 @torch.no_grad()
@@ -75,9 +82,9 @@ def look_levels(to: Tensor, g: torch.Generator) -> Tensor:
     """The noise levels at which landing points are judged: the one they are at, or any above.
 
     Clean and nearly clean latents differ from real ones in detail, noisier ones in composition; the frozen backbone
-    sees each only at its level.
+    sees each only at its level. Most are judged near where they land, since noise hides blur first.
     """
-    return (to + 1 + (torch.rand(len(to), generator=g).to(to.device) ** 2 * (900 - to)).long().clamp_min(0)).clamp(1, 999)
+    return (to + 1 + (torch.rand(len(to), generator=g).to(to.device) ** 4 * (900 - to)).long().clamp_min(0)).clamp(1, 999)
 
 
 def renoise(x: Tensor, at: Tensor, to: Tensor, noise: Tensor) -> Tensor:
@@ -103,13 +110,6 @@ class Batch:
     @property
     def xt(self) -> Tensor:
         return noised(self.x0, self.noise, self.t)
-
-    @property
-    def real(self) -> Tensor:
-        """The data itself, at the level of the landing points."""
-        clean = (self.to < 0)[:, None, None, None]
-        return torch.where(clean, self.x0, diffusion.add_noise(self.x0, self.noise, self.to.clamp_min(0)))
-
 
 def batch_at(step: int, source: Source, plan: Plan, device: str) -> Batch:
     x0, told, g = source.at(step, 10 + plan.steps)
@@ -138,10 +138,10 @@ def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None
     lengths = (limit,) * 3 if limit else (settings.steps_mse, settings.steps_warm, settings.steps_adversarial)
     ends = lengths[0], lengths[0] + lengths[1], sum(lengths)
 
-    def judge(batch: Batch, landed: Tensor, losses: dict[str, float]) -> list[Tensor]:
-        """One step of the heads on real and landed latents; returns the features of the latter."""
+    def judge(batch: Batch, taught: Tensor, landed: Tensor, losses: dict[str, float]) -> list[Tensor]:
+        """One step of the heads on the teacher's and the student's landing points; returns the features of the latter."""
         real, fake = (encoder_features(base_model.unet, renoise(x, batch.to, batch.level, batch.fresh).contiguous(
-            memory_format=torch.channels_last), batch.level, batch.told, 128) for x in (batch.real, landed))
+            memory_format=torch.channels_last), batch.level, batch.told, 128) for x in (taught, landed))
         loss, losses["told_apart"] = heads_loss(discriminator, real, fake, batch.told, settings.r1)
         losses["heads"] = loss.item()
         loss.backward()
@@ -156,13 +156,12 @@ def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None
         with autocast(device):
             with torch.set_grad_enabled(phase != "warm"):
                 landed = student_landing(student, xt, batch.index, plan, batch.told)
-            loss = torch.zeros((), device=device)
-            if phase != "warm":
-                mse = (landed - teacher_landing(teacher, xt, batch.index, plan, batch.told, guidance)).square().mean()
-                losses["mse"] = mse.item()
-                loss = mse * (1.0 if phase == "mse" else settings.mse_weight)
+            taught = teacher_landing(teacher, xt, batch.index, plan, batch.told, guidance)
+            mse = (landed - taught).square().mean()
+            losses["mse"] = mse.item()
+            loss = mse * (1.0 if phase == "mse" else settings.mse_weight)
             if phase != "mse":
-                fake = judge(batch, landed, losses)
+                fake = judge(batch, taught, landed, losses)
             if phase == "adversarial":
                 adversarial = student_loss(discriminator, fake, batch.told)
                 losses["adversarial"] = adversarial.item()
@@ -180,7 +179,10 @@ def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None
             log.write(step=step + 1, phase=phase, **meter.read())
         if (step + 1) % 200 == 0 or step + 1 in ends or stop.wanted:
             run.save(step + 1, step + 1 == ends[2])
-        if step + 1 in ends:
+        if step + 1 == ends[0]:
+            # Kept, so that what the adversarial phase adds can be measured.
+            shutil.copy(run.path, distill.checkpoint(before(name(plan, lora))))
+        if step + 1 in (ends[0], ends[2]):
             picture(plan, device, lora, phase)
         if stop.wanted:
             return

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from .config import WORK
+from .fast import multiplies_bfloat16
 
 
 def generator(seed: int, step: int) -> torch.Generator:
@@ -98,7 +99,7 @@ class Stop:
 
 
 def autocast(device: str) -> torch.autocast:
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=multiplies_bfloat16(device))
 
 
 def freeze(*models: nn.Module) -> None:

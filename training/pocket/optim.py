@@ -11,11 +11,13 @@ from collections import defaultdict
 import torch
 from torch import Tensor, nn
 
+from .fast import multiplies_bfloat16
+
 
 def orthogonalise(stack: Tensor, iterations: int = 5) -> Tensor:
     """Newton-Schulz towards U·Vᵀ for a stack of matrices `[n, rows, columns]` (the quintic of Muon)."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = stack.bfloat16()
+    x = stack.bfloat16() if multiplies_bfloat16(stack.device) else stack.float()
     wide = x.shape[1] <= x.shape[2]
     x = x if wide else x.mT
     x = x / (x.flatten(1).float().norm(dim=1).to(x.dtype)[:, None, None] + 1e-7)

@@ -22,6 +22,7 @@ from .data import cache
 from .fast import quicken
 from .loop import Log, Meter, Stop, autocast, generator, linear_decay, load, save
 from .optim import Average, Optimizer
+from .workers import Workers, workers_for
 
 CHECKPOINT = config.WORK / "vae.pt"
 POLISHED = config.WORK / "polish.pt"
@@ -36,10 +37,14 @@ def reconstruction(y: Tensor, x: Tensor) -> Tensor:
             + 0.5 * F.avg_pool2d(error, 4).abs().mean())
 
 
-def batch_at(step: int, settings, shards: list[np.ndarray], whole: bool) -> Tensor:
-    """Crops, three in ten of them whole pictures at half size; or whole pictures, four times fewer."""
+def batch_at(step: int, settings, shards: list[np.ndarray], whole: bool, share: int = 1) -> Tensor:
+    """Crops, three in ten of them whole pictures at half size; or whole pictures, four times fewer.
+
+    Of `share` workers each takes its part of a batch, and counts its own steps.
+    """
     g = generator(1, step)
     pixels, count = (settings.size, settings.batch // 4) if whole else (settings.crop, settings.batch)
+    count = max(1, count // share)
     found = []
     for _ in range(count):
         shard, index, x, y, half = torch.randint(0, 2**30, (5,), generator=g).tolist()
@@ -52,11 +57,13 @@ def batch_at(step: int, settings, shards: list[np.ndarray], whole: bool) -> Tens
     return cache.to_tensor(np.stack(found))
 
 
-def train(device: str) -> None:
+def train(device: str, workers: Workers) -> None:
     settings = config.load().vae
     data = config.load().data
-    for index in range(settings.shards):
-        cache.render_shard(cache.shard_name(index), index * data.shard, data.shard, data.seed, data.captions)
+    if workers.first:
+        for index in range(settings.shards):
+            cache.render_shard(cache.shard_name(index), index * data.shard, data.shard, data.seed, data.captions)
+    workers.meet()
     shards = [cache.pictures(cache.shard_name(index)) for index in range(settings.shards)]
 
     torch.manual_seed(0)
@@ -79,32 +86,39 @@ def train(device: str) -> None:
                           "average": average.state_dict(), "done": step == settings.steps})
 
     for step in range(start, settings.steps):
-        x = batch_at(step, settings, shards, step >= settings.steps * (1 - settings.whole)).to(device)
+        own = step * workers.count + workers.rank
+        x = batch_at(own, settings, shards, step >= settings.steps * (1 - settings.whole), workers.count).to(device)
         with autocast(device):
             posterior = model.encode(x).latent_dist
-            noise = torch.randn(posterior.mean.shape, generator=generator(2, step)).to(device)
+            noise = torch.randn(posterior.mean.shape, generator=generator(2, own)).to(device)
             z = posterior.mean + posterior.std * noise
             y = model.decode(z).sample.float()
-            half = model.decode(F.avg_pool2d(z[: len(z) // 2], 2)).sample.float()
+            half = model.decode(F.avg_pool2d(z[: max(1, len(z) // 2)], 2)).sample.float()
         loss = reconstruction(y, x)
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        equivariance = reconstruction(half, F.avg_pool2d(x[: len(x) // 2], 2))
+        equivariance = reconstruction(half, F.avg_pool2d(x[: len(half)], 2))
         (loss + settings.kl * kl + settings.equivariance * equivariance).backward()
+        stopped = workers.share(list(model.parameters()), stop.wanted)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(linear_decay(step, settings.steps, settings.decay))
+        if not workers.first:
+            if stopped:
+                return
+            continue
         average.update(model)
         psnr = 10 * torch.log10(4 / (y - x).square().mean((1, 2, 3))).mean()
-        meter.add(len(x), loss=loss.item(), kl=kl.item(), equivariance=equivariance.item(), psnr=psnr.item())
+        meter.add(len(x) * workers.count, loss=loss.item(), kl=kl.item(), equivariance=equivariance.item(), psnr=psnr.item())
         if (step + 1) % 50 == 0:
             log.write(step=step + 1, **meter.read())
-        if (step + 1) % 250 == 0 or stop.wanted or step + 1 == settings.steps:
+        if (step + 1) % 250 == 0 or stopped or step + 1 == settings.steps:
             checkpoint(step + 1)
             picture(opened(device, finished=False), config.WORK / "pictures" / "vae.png")
             meter.reset()
-        if stop.wanted:
+        if stopped:
             return
-    stages.finish("vae")
+    if workers.first:
+        stages.finish("vae")
 
 
 def opened(device: str, finished: bool = True) -> AutoencoderKL:
@@ -151,4 +165,7 @@ def picture(model: AutoencoderKL, path) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--device", default="cpu")
-    train(arguments.parse_args().device)
+    given = arguments.parse_args()
+    together = workers_for(given.device)
+    train(given.device, together)
+    together.close()

@@ -64,3 +64,8 @@ class Workers:
     def close(self) -> None:
         if self.count > 1:
             dist.destroy_process_group()
+
+
+def workers_for(device: str, count: int | None = None) -> Workers:
+    """A process for each core of a CPU, one on a GPU, or as many as are asked for."""
+    return Workers(count or (os.cpu_count() or 1 if device == "cpu" else 1))

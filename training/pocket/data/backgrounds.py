@@ -20,10 +20,9 @@ Rng = np.random.Generator
 Rgb = tuple[int, int, int]
 
 COLOURS: dict[str, Rgb] = {
-    "white": (245, 245, 245), "black": (18, 18, 20), "grey": (128, 132, 138), "red": (205, 40, 45),
-    "orange": (245, 140, 40), "yellow": (250, 212, 70), "green": (70, 165, 85), "teal": (40, 160, 165),
-    "blue": (55, 110, 215), "light blue": (165, 212, 245), "purple": (120, 70, 180), "pink": (245, 150, 190),
-    "brown": (120, 80, 50), "beige": (232, 214, 184),
+    "white": (245, 245, 245), "black": (18, 18, 20), "red": (205, 40, 45),
+    "orange": (245, 140, 40), "yellow": (250, 212, 70), "green": (70, 165, 85),
+    "blue": (55, 110, 215), "purple": (120, 70, 180), "pink": (245, 150, 190),
 }
 
 
@@ -236,12 +235,6 @@ def wooden_table(rng: Rng) -> Image.Image:
     return picture
 
 
-def wooden_planks(rng: Rng) -> Image.Image:
-    picture = Image.new("RGB", (S, S))
-    wooden(rng, 0)(ImageDraw.Draw(picture))
-    return picture
-
-
 def dungeon(rng: Rng) -> Image.Image:
     picture = Image.new("RGB", (S, S), (28, 27, 32))
     draw = ImageDraw.Draw(picture)
@@ -312,25 +305,6 @@ def neon_room(rng: Rng) -> Image.Image:
                                     d.line((0, 72, S, 72), fill=NEON[second], width=4)), 7)
 
 
-def living_room(rng: Rng) -> Image.Image:
-    picture = Image.new("RGB", (S, S), jitter(rng, (215, 195, 170), 22))
-    draw = ImageDraw.Draw(picture)
-    x = rng.uniform(20, S - 100)
-    draw.rectangle((x, 30, x + 78, 104), fill=(250, 250, 250))
-    draw.rectangle((x + 6, 36, x + 72, 98), fill=(160, 210, 245))
-    draw.line((x + 39, 36, x + 39, 98), fill=(250, 250, 250), width=5)
-    draw.rectangle((0, 180, S, S), fill=jitter(rng, (150, 105, 70)))
-    draw.ellipse((30, 195, S - 30, 246), fill=jitter(rng, (170, 70, 75), 25))
-    return picture
-
-
-def marble(rng: Rng) -> Image.Image:
-    y, x = np.mgrid[0:S, 0:S] / S
-    coarse = Image.fromarray(rng.normal(size=(6, 6)).astype(np.float32)).resize((S, S), Image.Resampling.BICUBIC)
-    vein = np.abs(np.sin(6 * x + 5 * y + 2.2 * np.asarray(coarse))) ** 0.35
-    return Image.fromarray((205 + 42 * vein[..., None] * np.array([1, 0.99, 0.97])).astype(np.uint8))
-
-
 def mountains(rng: Rng) -> Image.Image:
     picture = gradient(jitter(rng, (130, 185, 235)), (225, 238, 248))
     draw = ImageDraw.Draw(picture)
@@ -340,17 +314,6 @@ def mountains(rng: Rng) -> Image.Image:
         draw.polygon([(x - half * 0.25, top + (200 - top) * 0.25), (x, top), (x + half * 0.25, top + (200 - top) * 0.25)],
                      fill=(245, 248, 252))
     hill(draw, rng, 200, 8, jitter(rng, (85, 140, 85)))
-    return picture
-
-
-def rain(rng: Rng) -> Image.Image:
-    picture = gradient(jitter(rng, (85, 95, 112)), (140, 150, 165))
-    draw = ImageDraw.Draw(picture)
-    for x in (50, 128, 210):
-        cloud(draw, rng, x, 14, 80, (62, 70, 86))
-    for _ in range(60):
-        x, y = rng.uniform(0, S), rng.uniform(40, S)
-        draw.line((x, y, x - 6, y + 22), fill=(185, 205, 225), width=2)
     return picture
 
 
@@ -387,66 +350,6 @@ def gold_splashes(rng: Rng) -> Image.Image:
     return picture
 
 
-def confetti(rng: Rng) -> Image.Image:
-    picture = Image.new("RGB", (S, S), jitter(rng, (250, 246, 236), 5))
-    draw = ImageDraw.Draw(picture)
-    palette = [(235, 70, 80), (250, 190, 50), (70, 170, 230), (100, 190, 110), (180, 100, 210)]
-    for _ in range(90):
-        x, y, a = rng.uniform(0, S), rng.uniform(0, S), rng.uniform(0, 3.14)
-        dx, dy = 6 * np.cos(a), 6 * np.sin(a)
-        draw.polygon([(x - dx, y - dy), (x - dy / 2, y + dx / 2), (x + dx, y + dy), (x + dy / 2, y - dx / 2)],
-                     fill=palette[rng.integers(5)])
-    return picture
-
-
-def stage(rng: Rng) -> Image.Image:
-    picture = gradient((24, 14, 22), (55, 20, 30))
-    draw = ImageDraw.Draw(picture)
-    red = jitter(rng, (140, 25, 40))
-    for x in range(0, S, 20):
-        if x < 44 or x > S - 62:
-            draw.rectangle((x, 0, x + 18, S), fill=jitter(rng, red, 10))
-    draw.rectangle((0, 205, S, S), fill=jitter(rng, (110, 70, 45)))
-    top = rng.uniform(60, S - 60)
-    return glow(picture, lambda d: (d.polygon([(top - 6, 0), (top + 6, 0), (196, 215), (60, 215)], fill=(34, 32, 22)),
-                                    d.ellipse((60, 203, 196, 232), fill=(60, 56, 36))), 4)
-
-
-def autumn_park(rng: Rng) -> Image.Image:
-    picture = gradient(jitter(rng, (245, 215, 160)), (250, 235, 205))
-    draw = ImageDraw.Draw(picture)
-    for x in rng.uniform(0, S, 4):
-        draw.rectangle((x - 5, 90, x + 5, 205), fill=(95, 65, 45))
-        for _ in range(7):
-            u, v, r = x + rng.normal() * 22, 75 + rng.normal() * 22, rng.uniform(14, 26)
-            draw.ellipse((u - r, v - r, u + r, v + r), fill=jitter(rng, (220, 115, 40), 28))
-    hill(draw, rng, 205, 5, jitter(rng, (185, 120, 60)))
-    for _ in range(40):
-        x, y = rng.uniform(0, S), rng.uniform(200, S)
-        draw.ellipse((x - 4, y - 3, x + 4, y + 3), fill=jitter(rng, (215, 90, 35), 30))
-    return picture
-
-
-def lava(rng: Rng) -> Image.Image:
-    picture = Image.new("RGB", (S, S), jitter(rng, (42, 26, 28), 8))
-    lines = []
-    for _ in range(9):
-        x, y, a = rng.uniform(0, S), rng.uniform(0, S), rng.uniform(0, 6.28)
-        path = [(x, y)]
-        for _ in range(5):
-            a += rng.normal() * 0.6
-            x, y = x + 30 * np.cos(a), y + 30 * np.sin(a)
-            path.append((x, y))
-        lines.append(path)
-    return glow(picture, lambda d: [d.line(path, fill=(215, 80, 10), width=7, joint="curve") for path in lines], 7)
-
-
-def brick_wall(rng: Rng) -> Image.Image:
-    picture = Image.new("RGB", (S, S), (205, 195, 185))
-    bricks(ImageDraw.Draw(picture), rng, jitter(rng, (165, 75, 55), 18), 0, S)
-    return picture
-
-
 def library(rng: Rng) -> Image.Image:
     picture = Image.new("RGB", (S, S), jitter(rng, (85, 55, 38), 8))
     draw = ImageDraw.Draw(picture)
@@ -479,36 +382,6 @@ def polka_dots(rng: Rng) -> Image.Image:
     return picture
 
 
-def stripes(rng: Rng) -> Image.Image:
-    ground, band = two_colours(rng)
-    picture = Image.new("RGB", (S, S), ground)
-    draw = ImageDraw.Draw(picture)
-    for k in range(-S, S, 48):
-        draw.polygon([(k, 0), (k + 24, 0), (k + 24 + S, S), (k + S, S)], fill=band)
-    return picture
-
-
-def sunburst(rng: Rng) -> Image.Image:
-    ground, ray = two_colours(rng)
-    picture = Image.new("RGB", (S, S), ground)
-    draw = ImageDraw.Draw(picture)
-    for k in np.linspace(0, 2 * np.pi, 12, endpoint=False) + rng.uniform(0, 0.5):
-        draw.polygon([(S / 2, S / 2), (S / 2 + 260 * np.cos(k), S / 2 + 260 * np.sin(k)),
-                      (S / 2 + 260 * np.cos(k + 0.26), S / 2 + 260 * np.sin(k + 0.26))], fill=ray)
-    return picture
-
-
-def flower_garden(rng: Rng) -> Image.Image:
-    picture = gradient(jitter(rng, (150, 210, 240)), (120, 180, 100))
-    draw = ImageDraw.Draw(picture)
-    hill(draw, rng, 150, 8, jitter(rng, (85, 155, 75)))
-    flowers = ["🌷", "🌼", "🌸", "🌹"]
-    for y in (165, 195, 230):
-        for x in np.arange(rng.uniform(-10, 10), S, 34):
-            place(picture, fit(glyph(flowers[rng.integers(4)]), rng.uniform(30, 40)), (x, y + rng.uniform(-6, 6)))
-    return picture
-
-
 @dataclass(frozen=True)
 class Background:
     draw: Callable[[Rng], Image.Image]
@@ -537,26 +410,14 @@ BACKGROUNDS: dict[str, Background] = {
     "city at night": _named(city_night, "city at night|night city", True),
     "kitchen": _named(kitchen, "kitchen|in a kitchen|in a luxurious Michelin kitchen style|luxurious kitchen", True, 1.5),
     "wooden table": _named(wooden_table, "wooden table|on a wooden table", True, 1.3),
-    "wooden planks": _named(wooden_planks, "wooden planks|wood background"),
     "dungeon": _named(dungeon, "dungeon|in a dungeon|dungeon with torches", True),
     "isometric": _named(isometric_tile, "isometric|3d isometric|isometric tile", True, 1.2),
     "isometric dungeon": _named(isometric_dungeon, "3d isometric dungeon game|isometric dungeon|3d isometric dungeon", True, 1.5),
     "neon room": _named(neon_room, "video game room|neon room|neon lights", True, 1.5),
-    "living room": _named(living_room, "living room|in a living room", True),
-    "marble": _named(marble, "marble|marble background"),
     "mountains": _named(mountains, "mountains|in the mountains|mountain landscape", True),
-    "rain": _named(rain, "rain|in the rain|rainy day"),
     "clouds": _named(clouds, "clouds|in the clouds|blue sky with clouds"),
     "oil paints": _named(oil_paints, "oil paints|painting, oil paints|colorful paint strokes", False, 1.3),
     "gold splashes": _named(gold_splashes, "gold splashes|golden splashes|splashes of gold", False, 1.3),
-    "confetti": _named(confetti, "confetti|colorful confetti"),
-    "stage": _named(stage, "stage|on a stage|stage with spotlight", True),
-    "autumn park": _named(autumn_park, "autumn park|in an autumn park|autumn leaves", True),
-    "lava": _named(lava, "lava|cracked lava"),
-    "brick wall": _named(brick_wall, "brick wall|in front of a brick wall"),
     "library": _named(library, "library|in a library|bookshelves"),
     "polka dots": _named(polka_dots, "polka dots|polka dot background"),
-    "stripes": _named(stripes, "stripes|striped background"),
-    "sunburst": _named(sunburst, "sunburst|sun rays background"),
-    "flower garden": _named(flower_garden, "flower garden|in a flower garden", True),
 }
