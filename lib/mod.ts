@@ -54,4 +54,5 @@ export { Runs } from "./sweep/runs.ts";
 export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";
+export * from "./types.ts";
 export * from "./view/mod.ts";

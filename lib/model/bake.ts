@@ -17,6 +17,7 @@ import type { Session } from "./sessions/session.ts";
 export { BAKE_DTYPES, type BakeDType } from "./bake_bytes.ts";
 export { BAKE_LAYOUTS, type BakeLayout } from "./bake_layout.ts";
 
+/** How a model is written. */
 export interface BakeOptions {
   /** Default "file". */
   readonly layout?: BakeLayout;

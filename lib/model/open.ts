@@ -11,6 +11,7 @@ import { readScheduler } from "./scheduler.ts";
 import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
 import type { MemoryMode } from "./stage.ts";
 
+/** How a checkpoint is opened. */
 export interface OpenOptions extends CheckpointOptions {
   /** Where to compute. Default "cpu". */
   readonly device?: "cpu";

@@ -11,6 +11,7 @@ import { provenanceOfPlan } from "./provenance.ts";
 import { rowsOf, summarise, type Summary } from "./summary.ts";
 
 export interface RunsFields {
+  /** What was asked for, cell by cell. */
   readonly plan: Plan;
   readonly store: string;
   readonly cells: readonly Cell[];
@@ -19,6 +20,7 @@ export interface RunsFields {
 
 /** What `compare` gives. */
 export class Runs {
+  /** What was asked for, cell by cell. */
   readonly plan: Plan;
   /** The store's folder, as it was named. */
   readonly store: string;
