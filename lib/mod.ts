@@ -26,6 +26,7 @@ export { openRecord, type RunRecord, saveRecord, type SaveRecordOptions } from "
 export type { AttentionMap, FeatureMap, Observed, ObserveOptions } from "./model/observed.ts";
 export type { Overrides, Request, RunOptions } from "./model/request.ts";
 export { type Generated, Step, type Timing } from "./model/step.ts";
+export { stopSignal } from "./model/stop.ts";
 export type { ProfileBy, ProfileRow } from "./measure/profile.ts";
 export type { Cell, CellMetric } from "./sweep/cell.ts";
 export { compare, type ComparisonOptions, type ComparisonProgress } from "./sweep/compare.ts";
@@ -50,7 +51,9 @@ export {
 export { pocketFamily, type PocketFamilyOptions } from "./sweep/family/pocket.ts";
 export { publishedFamily, publishedReferences } from "./sweep/family/published.ts";
 export type { Plan, PlannedCell, PlannedModel } from "./sweep/plan.ts";
-export { Runs } from "./sweep/runs.ts";
+export { type FailedCell, Runs } from "./sweep/runs.ts";
+export { sweep, type SweepEvent, type SweepOptions } from "./sweep/sweep.ts";
+export type { WorkersOptions } from "./sweep/workers.ts";
 export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";

@@ -4,8 +4,11 @@ import { INIT_NOISES, PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../d
 import type { Model } from "../model/model.ts";
 import type { Generated } from "../model/step.ts";
 import type { OpenOptions } from "../model/open.ts";
+import { GUIDANCE_PASSES } from "../model/guidance_passes.ts";
 import { type Precision, PRECISIONS } from "../model/precision.ts";
+import type { PartDescription } from "../model/prepared.ts";
 import type { Request } from "../model/request.ts";
+import { DEVICES } from "../model/sessions/devices.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, UsageError } from "./args.ts";
@@ -71,12 +74,21 @@ export const generate: Command = {
       about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3, with --mask 1",
     },
     noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
-    device: { value: "NAME", about: "where to compute: cpu" },
+    device: { value: "NAME", about: `where to compute, default cpu:\n${inLines(DEVICES)}` },
     precision: {
       value: "NAME",
-      about: "what to compute in: fp32 (default); int8, the U-Net's linear layers in 8 bits",
+      about: "what to compute in: fp32 (default); fp16, bf16, half floats where the device has them; int8,\n" +
+        "the U-Net's linear layers in 8 bits; int4, their weights in 4 bits",
     },
-    memory: { value: "NAME", about: "fast keeps U-Net and VAE loaded, lean one part at a time; default fast" },
+    memory: {
+      value: "NAME",
+      about: "fast (default) keeps U-Net and VAE loaded; lean holds one part at a time, weights mapped,\n" +
+        "and runs a large U-Net in pieces",
+    },
+    "guidance-passes": {
+      value: "NAME",
+      about: "guidance as one batch (default), as two runs, or measured: whichever is faster here",
+    },
     out: { value: "FILE", about: "the picture, .png or .webp; with several seeds FILE-0.png, FILE-1.png, …" },
     record: { value: "FILE", about: "the whole run, as .safetensors" },
     json: { about: "print one JSON object: files, milliseconds, memory, digest of the last latent" },
@@ -131,8 +143,8 @@ async function run(args: Arguments): Promise<void> {
   }
   const milliseconds = { open: opened - began, save: ended - computed, total: ended - began };
   const digest = await latentDigest(made.step);
-  const { precision } = model;
-  console.log(JSON.stringify(report(made, { files, digest, milliseconds, precision }), null, 2));
+  const { precision, description } = model;
+  console.log(JSON.stringify(report(made, { files, digest, milliseconds, precision, description }), null, 2));
 }
 
 function openOptions(args: Arguments): OpenOptions {
@@ -142,9 +154,10 @@ function openOptions(args: Arguments): OpenOptions {
     tokenizer: args.text("tokenizer"),
     loras: args.texts("lora").map(loraOf),
     loraMode: args.oneOf("lora-mode", ["branch", "fuse"]),
-    device: args.oneOf("device", ["cpu"]),
+    device: args.oneOf("device", DEVICES),
     precision: args.oneOf("precision", PRECISIONS),
     memory: args.oneOf("memory", ["fast", "lean"]),
+    guidancePasses: args.oneOf("guidance-passes", GUIDANCE_PASSES),
     warn: (message) => console.error(message),
   };
 }
@@ -221,12 +234,13 @@ async function generateWithProgress(model: Model, request: Request): Promise<Gen
 
 /** What --json prints. Seeds are text: they may have 64 bits. */
 function report(
-  { step, timing }: Generated,
-  { files, digest, milliseconds: { open, save, total }, precision }: {
+  { step, timing, memory }: Generated,
+  { files, digest, milliseconds: { open, save, total }, precision, description }: {
     readonly files: readonly string[];
     readonly digest: string;
     readonly milliseconds: { readonly open: number; readonly save: number; readonly total: number };
     readonly precision: Precision;
+    readonly description: readonly PartDescription[];
   },
 ): Record<string, unknown> {
   const taken = step.path.slice(1);
@@ -243,7 +257,8 @@ function report(
       total,
     },
     precision,
-    memory: step.memory,
+    computed: description,
+    memory,
     digest,
     recipe: step.trajectory.recipe,
     seeds: step.request.noise === undefined ? (Array.isArray(seed) ? seed : [seed]).map(String) : [],

@@ -1,12 +1,18 @@
 /** Memory of this process, as the system counts it. */
 
+/** The parts of a run that hold memory of their own: text encoders, U-Net, VAE. */
+export type Stage = "text" | "unet" | "vae";
+
 /** Bytes. */
 export interface Memory {
   readonly resident: number;
   /** The highest resident size since the process began or `resetPeak` was called; where the system does not tell (not Linux), the highest seen. */
   readonly peak: number;
+  /** Each stage's last run: resident after it, and the peak within it. Missing for what has not run. */
+  readonly stages?: Readonly<Partial<Record<Stage, Memory>>>;
 }
 
+/** The highest size of times whose own count was begun anew. */
 let highest = 0;
 let status: Deno.FsFile | undefined | null;
 const buffer = new Uint8Array(4096);
@@ -19,8 +25,20 @@ export function readMemory(): Memory {
     return line ? Number(line[1]) * 1024 : undefined;
   };
   const resident = field("VmRSS") ?? Deno.memoryUsage().rss;
-  highest = Math.max(highest, resident);
-  return { resident, peak: field("VmHWM") ?? highest };
+  highest = Math.max(highest, resident, field("VmHWM") ?? 0);
+  return { resident, peak: highest };
+}
+
+/** What something holds while it runs: the process's highest size within it, and its size afterwards. */
+export async function memoryOf<T>(run: () => Promise<T>): Promise<{ readonly value: T; readonly memory: Memory }> {
+  const before = readMemory().peak; // which lets nothing of the time before be lost
+  resetPeak();
+  try {
+    const value = await run();
+    return { value, memory: readMemory() };
+  } finally {
+    highest = Math.max(readMemory().peak, before);
+  }
 }
 
 /**
@@ -34,7 +52,8 @@ export function resetPeak(): void {
     Deno.writeTextFileSync("/proc/self/clear_refs", "5");
   } catch (error) {
     // Sandboxes forbid it; the peak then stays the process's own, which is an upper bound.
-    if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound)) throw error;
+    const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+    if (![NotCapable, NotFound, PermissionDenied].some((kind) => error instanceof kind)) throw error;
   }
 }
 

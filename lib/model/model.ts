@@ -1,6 +1,5 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
-import { setImmediate } from "node:timers";
 import {
   latentMask,
   plan,
@@ -10,18 +9,18 @@ import {
   usesGuidance,
 } from "../diffusion/mod.ts";
 import type { Observable, Observe } from "../graph/observable.ts";
-import { readMemory } from "../measure/memory.ts";
+import type { Memory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import type { Conditioning, Size } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
-import { int8Unet } from "./int8.ts";
 import { type LoadedLora, Loras } from "./loras.ts";
 import type { DecodeOptions, ModelOptions } from "./model_options.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
+import { describeParts, loweringFor, type PartDescription, prepareUnet } from "./prepared.ts";
 import type { Overrides, Request, RunOptions } from "./request.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
@@ -30,10 +29,8 @@ import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, sta
 import { Stages } from "./stage.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
+import { reasonToStop } from "./stop.ts";
 import { TextEncoders } from "./text.ts";
-
-/** Lets what waits outside happen, such as a Stop: networks run one after another would keep it waiting to the end. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
@@ -56,6 +53,7 @@ export class Model {
   readonly #autoencoder: Autoencoder;
   readonly #preview: Autoencoder | undefined;
   readonly #denoiser: Denoiser;
+  #stopped: Step | undefined;
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
@@ -73,13 +71,23 @@ export class Model {
     this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = options.onClose;
-    const { lowering } = runtime;
-    const parts = { stages: this.#stages, lowering, loras: this.#loras };
+    const parts = { stages: this.#stages, lowering: loweringFor(runtime, precision), loras: this.#loras };
     this.#text = new TextEncoders({ ...parts, checkpoint, warn });
     const { unet } = checkpoint;
-    const int8 = () => int8Unet(lowering, unet, { folder: options.quantizedFolder });
+    const { preparedFolder: folder, guidancePasses: passes = "batch" } = options;
+    const prepared = () => prepareUnet(unet, runtime, { precision, folder });
     const words = (prompt: string) => this.#text.words(prompt);
-    this.#denoiser = new Denoiser({ ...parts, unet, words, prepared: precision === "int8" ? int8 : undefined });
+    this.#denoiser = new Denoiser({ ...parts, unet, words, passes, prepared });
+  }
+
+  /** How each part is computed: runtime, precision, which operators its layers become and why. */
+  get description(): readonly PartDescription[] {
+    return describeParts(this.runtime, this.precision);
+  }
+
+  /** The process's memory now, and what each stage that has run took: text encoders, U-Net, VAE. */
+  get memory(): Memory {
+    return this.#stages.memory;
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
@@ -157,7 +165,7 @@ export class Model {
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },
-      memory: readMemory(),
+      memory: this.memory,
     });
   }
 
@@ -165,19 +173,23 @@ export class Model {
    * One denoising step. `step` stays as it is, so it can be taken again, or another way.
    *
    * @param overrides what to do differently from here on
-   * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity
+   * @throws RangeError when nothing is left to denoise, or the network gives NaN or infinity; the reason of a stop,
+   *   after which `stopped` has the step
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
     const { signal, observe, ...changes } = overrides;
-    if (signal) await turn();
-    signal?.throwIfAborted();
+    const reason = await reasonToStop(signal);
+    if (reason !== undefined) {
+      this.#stopped = step;
+      throw reason;
+    }
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet, observed } = await this.#denoiser.predict(from, observe);
+    const { output, unet, observed } = await this.#denoiser.predict(from, { observe, signal });
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
-      memory: readMemory(),
+      memory: this.memory,
       observed,
     }));
   }
@@ -202,9 +214,15 @@ export class Model {
     });
   }
 
-  /** A whole run, a step at a time: the first that is yielded has been denoised once. */
-  async *steps(request: Request, options: RunOptions = {}): AsyncGenerator<Step, void, void> {
-    let step = await this.begin(request, options);
+  /** The step that the last run to be stopped had reached. @throws RangeError where none was */
+  get stopped(): Step {
+    if (this.#stopped) return this.#stopped;
+    throw new RangeError("Cannot go on: no run of this model was stopped. Begin one: model.steps(request).");
+  }
+
+  /** A whole run, or the rest of one from a step on. The first that is yielded has been denoised once more. */
+  async *steps(from: Request | Step, options: RunOptions = {}): AsyncGenerator<Step, void, void> {
+    let step = from instanceof Step ? from : await this.begin(from, options);
     while (!step.done) {
       step = await this.next(step, options);
       yield step;
@@ -268,7 +286,8 @@ export class Model {
     signal?.throwIfAborted();
     const t2 = performance.now();
     const image = await this.decode(step);
-    return { step, image, timing: { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 } };
+    const timing = { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 };
+    return { step, image, timing, memory: this.memory };
   }
 
   /** The same model on another runtime, one part in memory at a time. This one's parts are released first. */

@@ -14,6 +14,7 @@ import * as v from "valibot";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { VERSION } from "../version.ts";
 import { sha256 } from "../weights/digest.ts";
+import { finite, issueClause, jsonOf } from "../weights/config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
 import type { LoadedLora } from "./loras.ts";
@@ -25,19 +26,19 @@ import type { Step } from "./step.ts";
 /** Of the record's layout and meaning: a reader must not guess what another number means. */
 const RECORD_VERSION = 1;
 
-const numbers = v.array(v.number());
+const numbers = v.array(finite);
 
 const metadataSchema = v.looseObject({
   version: v.literal(RECORD_VERSION),
   /** As it stood at the end. */
   request: requestSchema,
   /** Where a run branched: requests that held before `request` did, each until that step. */
-  earlier: v.optional(v.array(v.looseObject({ until: v.number(), request: requestSchema })), []),
+  earlier: v.optional(v.array(v.looseObject({ until: finite, request: requestSchema })), []),
   recipe: v.string(),
   /** sha256 of each weight file, by part and file name. */
   digests: v.record(v.string(), v.record(v.string(), v.string())),
   /** Milliseconds: text and noise; each step; of it the U-Net. */
-  timing: v.object({ begin: v.number(), steps: numbers, unet: numbers }),
+  timing: v.object({ begin: finite, steps: numbers, unet: numbers }),
   /** Bytes, after each step. */
   memory: v.object({ resident: numbers, peak: numbers }),
   software: v.record(v.string(), v.string()),
@@ -239,18 +240,13 @@ export async function openRecord(path: string): Promise<RunRecord> {
 }
 
 function parseMetadata(path: string, text: string): v.InferOutput<typeof metadataSchema> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new SyntaxError(`Cannot open ${path} as a record: its metadata "fewstep" is not JSON.`);
-  }
-  const result = v.safeParse(metadataSchema, json);
+  const result = v.safeParse(metadataSchema, jsonOf(`the metadata of ${path}`, text));
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const key = v.getDotPath(issue) ?? "fewstep";
-  const hint = key === "version" ? ` This kit reads version ${RECORD_VERSION}.` : "";
-  throw new SyntaxError(`Cannot open ${path} as a record: "${key}" in its metadata: ${issue.message}.${hint}`);
+  const hint = v.getDotPath(issue) === "version"
+    ? ` This kit reads version ${RECORD_VERSION}: use the kit that wrote it, or a newer one.`
+    : "";
+  throw new SyntaxError(`Cannot open ${path} as a record: in its metadata ${issueClause(issue)}.${hint}`);
 }
 
 function checkShapes(path: string, record: RunRecord): void {

@@ -169,4 +169,6 @@ export interface Generated {
   readonly image: Tensor;
   /** Milliseconds of wall time. */
   readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number };
+  /** Bytes of the process after the picture, and what text encoders, U-Net and VAE took. */
+  readonly memory: Memory;
 }

@@ -1,15 +1,14 @@
 /** Models compared on time, memory and quality, cell by cell, from where the last run stopped. */
 
 import { progress } from "../view/progress.ts";
-import type { Cell, Result } from "./cell.ts";
+import type { Result } from "./cell.ts";
+import { conclude } from "./conclude.ts";
 import { Estimate } from "./estimate.ts";
 import type { CompareOptions } from "./options.ts";
 import { type Plan, planComparison, type PlannedCell } from "./plan.ts";
-import { measureQuality } from "./quality.ts";
 import { runCells } from "./run.ts";
-import { Runs } from "./runs.ts";
+import type { Runs } from "./runs.ts";
 import { Store } from "./store.ts";
-import { rowsOf, summarise } from "./summary.ts";
 
 /** What is compared, and where its results are kept. */
 export interface ComparisonOptions extends CompareOptions {
@@ -68,11 +67,7 @@ export async function compare(options: ComparisonOptions): Promise<Runs> {
   for (const sentence of plan.omitted) warn(sentence);
   const results = await runMissing(plan, store, options);
   signal?.throwIfAborted();
-  const labelled = plan.cells.map((cell): Cell => ({ key: cell.key, ...cell.labels, ...resultOf(results, cell) }));
-  const quality = await measureQuality(plan, labelled, { store, signal });
-  const cells = labelled.map((cell, index): Cell => ({ ...cell, ...quality.cells[index] }));
-  const summary = rowsOf(cells).map((row) => summarise(row, quality.ofSet(row)));
-  return new Runs({ plan, store: folder, cells, summary });
+  return await conclude(plan, results, { store, signal });
 }
 
 /** Runs what the store does not have, and returns everything by key. */
@@ -115,10 +110,4 @@ async function runMissing(plan: Plan, store: Store, options: ComparisonOptions):
     await bar?.end();
   }
   return results;
-}
-
-function resultOf(results: ReadonlyMap<string, Result>, { key }: PlannedCell): Result {
-  const result = results.get(key);
-  if (result === undefined) throw new Error(`Cannot find cell ${key} in the store, though it was run.`);
-  return result;
 }

@@ -7,7 +7,7 @@ import { digestsOf } from "../model/record.ts";
 import { openClip } from "../weights/clip.ts";
 import { sha256 } from "../weights/digest.ts";
 import type { Content, Labels } from "./cell.ts";
-import { cellContent, keyOf, type ModelContent, modelContent } from "./content.ts";
+import { cellContent, keyOf, lorasContent, type ModelContent, modelContent } from "./content.ts";
 import type {
   ComparedModel,
   ComparedPrompt,
@@ -87,12 +87,15 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
     models.push({ options: described, digests: await digestsOf(model, digest) });
     const shared = await modelContent(model, { ...settingsOf(described), digest });
     for (const way of ways) {
+      const alike = new Map<string | undefined, Alike>(); // by what guidance pushes away from
+      const loras = await lorasContent(model, way, digest);
       for (const [promptIndex, prompt] of prompts.entries()) {
+        const { negative } = prompt;
+        const shares = alike.get(negative) ??
+          alikeOf(model, { shared, loras, way, prompt, size: described.size ?? options.size, name: described.name });
+        alike.set(negative, shares);
         for (const seed of seedsOf(prompt, options.seeds)) {
-          const at = { position: cells.length, modelIndex, promptIndex };
-          const size = described.size ?? options.size;
-          const request = { ...way, prompt: prompt.prompt, negative: prompt.negative, seed, size };
-          cells.push(await plannedCell({ ...at, described, model, shared, way, prompt, request, digest }));
+          cells.push(plannedCell(shares, { position: cells.length, modelIndex, way, promptIndex, prompt, seed }));
         }
       }
     }
@@ -118,55 +121,60 @@ export function openOptions(
   return options;
 }
 
-function settingsOf({ device = "cpu", precision = "fp32", loraMode = "branch" }: ComparedModel) {
+/** What of a model's opening is in its cells' keys. */
+export function settingsOf({ device = "cpu", precision = "fp32", loraMode = "branch" }: ComparedModel) {
   return { device, precision, loraMode };
 }
 
-interface CellOptions {
-  readonly position: number;
-  readonly modelIndex: number;
-  readonly promptIndex: number;
-  readonly described: ComparedModel;
-  readonly model: Model;
-  readonly shared: ModelContent;
-  readonly way: Way & { readonly recipe: string };
-  readonly prompt: ComparedPrompt;
-  readonly request: Parameters<typeof cellContent>[3];
-  readonly digest: (path: string) => Promise<string>;
+/** What the cells of one way and negative prompt share: arrays of theirs are one, so that many cells stay small. */
+interface Alike {
+  readonly content: Content;
+  readonly labels: Omit<Labels, "position" | "promptIndex" | "promptName" | "prompt" | "seed">;
 }
 
-async function plannedCell(options: CellOptions): Promise<PlannedCell> {
-  const { position, modelIndex, promptIndex, described, model, shared, way, prompt, request, digest } = options;
-  const loras: { digest: string; strength: number }[] = [];
-  for (const [index, { lora, strength }] of model.loras.entries()) {
-    loras.push({ digest: await digest(lora.path), strength: way.loraStrengths?.[index] ?? strength });
-  }
+interface AlikeOptions {
+  readonly shared: ModelContent;
+  readonly loras: Content["loras"];
+  readonly way: PlannedCell["way"];
+  readonly prompt: ComparedPrompt;
+  readonly size: CompareOptions["size"];
+  readonly name: string;
+}
+
+function alikeOf(model: Model, { shared, loras, way, prompt, size, name }: AlikeOptions): Alike {
+  const request = { ...way, prompt: prompt.prompt, negative: prompt.negative, seed: 0n, size };
   const content = cellContent(model, shared, loras, request);
   const { guidance, embeddedGuidance } = model.plan(request);
   return {
-    key: keyOf(content),
-    modelIndex,
-    way,
     content,
     labels: {
-      position,
-      model: described.name,
+      model: name,
       family: familyOf(way.recipe),
       recipe: way.recipe,
       steps: stepsOf(way),
       sampler: content.sampler,
       guidance: embeddedGuidance ?? guidance,
-      promptIndex,
-      promptName: prompt.name ?? prompt.prompt,
-      prompt: prompt.prompt,
       negative: prompt.negative ?? null,
-      seed: content.seed,
       width: content.width,
       height: content.height,
       device: content.device,
       precision: content.precision,
     },
   };
+}
+
+interface CellOptions extends Pick<PlannedCell, "modelIndex" | "way"> {
+  readonly position: number;
+  readonly promptIndex: number;
+  readonly prompt: ComparedPrompt;
+  readonly seed: bigint;
+}
+
+function plannedCell(alike: Alike, { position, modelIndex, way, promptIndex, prompt, seed }: CellOptions): PlannedCell {
+  const content = { ...alike.content, prompt: prompt.prompt, seed: String(seed) };
+  const promptName = prompt.name ?? prompt.prompt;
+  const labels = { ...alike.labels, position, promptIndex, promptName, prompt: prompt.prompt, seed: content.seed };
+  return { key: keyOf(content), modelIndex, way, content, labels };
 }
 
 /** As it was asked for: Heun's steps run the network twice each. */

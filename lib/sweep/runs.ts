@@ -10,15 +10,25 @@ import type { Plan } from "./plan.ts";
 import { provenanceOfPlan } from "./provenance.ts";
 import { rowsOf, summarise, type Summary } from "./summary.ts";
 
+/** A cell that a sweep set aside. */
+export interface FailedCell {
+  readonly key: string;
+  /** 'base by lightning-4step on "snow", seed 7' */
+  readonly name: string;
+  readonly error: string;
+  readonly tries: number;
+}
+
 export interface RunsFields {
   /** What was asked for, cell by cell. */
   readonly plan: Plan;
   readonly store: string;
   readonly cells: readonly Cell[];
   readonly summary: readonly Summary[];
+  readonly failed?: readonly FailedCell[];
 }
 
-/** What `compare` gives. */
+/** What `compare` and `sweep` give. */
 export class Runs {
   /** What was asked for, cell by cell. */
   readonly plan: Plan;
@@ -28,13 +38,16 @@ export class Runs {
   readonly cells: readonly Cell[];
   /** One a model, recipe and number of steps, in the plan's order. */
   readonly summary: readonly Summary[];
+  /** What a sweep set aside after its tries, with the error: plan, cells and summary are without it. */
+  readonly failed: readonly FailedCell[];
 
-  /** Use `compare`. */
-  constructor({ plan, store, cells, summary }: RunsFields) {
+  /** Use `compare` or `sweep`. */
+  constructor({ plan, store, cells, summary, failed = [] }: RunsFields) {
     this.plan = plan;
     this.store = store;
     this.cells = cells;
     this.summary = summary;
+    this.failed = failed;
   }
 
   /**

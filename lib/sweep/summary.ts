@@ -64,12 +64,11 @@ export interface SetQuality {
 
 /** Cells that stand in one row of the tables: of one model entry's name, recipe, steps, sampler, guidance and size. */
 export function rowsOf(cells: readonly Cell[]): readonly (readonly Cell[])[] {
-  const rows = new Map<string, Cell[]>();
-  for (const cell of cells) {
-    const { model, recipe, steps, sampler, guidance, width, height } = cell;
-    const name = JSON.stringify([model, recipe, steps, sampler, guidance, width, height]);
-    rows.set(name, [...rows.get(name) ?? [], cell]);
-  }
+  const rows = Map.groupBy(
+    cells,
+    ({ model, recipe, steps, sampler, guidance, width, height }) =>
+      JSON.stringify([model, recipe, steps, sampler, guidance, width, height]),
+  );
   return [...rows.values()];
 }
 

@@ -73,7 +73,8 @@ export class Slider {
       (this.#heading === undefined ? "" : `<figcaption><strong>${escapeHtml(this.#heading)}</strong></figcaption>`) +
       `<div style="background:#fff">${images.join("")}</div>` +
       `<div style="display:flex;gap:.75em;align-items:center"><label for="${id}">${escapeHtml(this.#name)}</label>` +
-      `<input id="${id}" type="range" min="0" max="${last}" value="${last}" style="flex:1" ` +
+      // JupyterLab takes the arrow keys for headings, unless an element says that they are its own.
+      `<input id="${id}" type="range" data-lm-suppress-shortcuts="true" min="0" max="${last}" value="${last}" style="flex:1" ` +
       `aria-valuetext="${escapeHtml(this.#labels[last])}" oninput="${move}">` +
       `<output for="${id}">${escapeHtml(this.#labels[last])}</output></div></figure>`;
   }
