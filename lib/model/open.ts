@@ -12,6 +12,7 @@ import { readScheduler } from "./scheduler.ts";
 import { type Device, runtimeOn } from "./sessions/devices.ts";
 import type { MemoryMode } from "./stage.ts";
 
+/** How a checkpoint is opened. */
 export interface OpenOptions extends CheckpointOptions {
   /** Where to compute. Default "cpu". docs/devices.md says what each needs. */
   readonly device?: Device;
