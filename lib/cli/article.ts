@@ -1,5 +1,7 @@
 /** `deno task article`: the article's comparison in one command, from models to figures and tables for print and web. */
 
+import { PRECISIONS } from "../model/precision.ts";
+import { DEVICES } from "../model/sessions/devices.ts";
 import { type Family, FAMILY_SECTIONS } from "../sweep/family/article.ts";
 import type { ComparedModel, ComparedPrompt, QualityOptions } from "../sweep/options.ts";
 import type { Runs } from "../sweep/runs.ts";
@@ -32,6 +34,8 @@ export const articleCommand: Command = {
     prompt: { value: "TEXT", about: "in place of the article's six, as often as there are prompts", multiple: true },
     seeds: { value: "N[,N…]", about: "one picture a seed, for prompts without their own; default 0" },
     clip: { value: "PATH", about: "a CLIP in safetensors that scores the pictures; default the family's" },
+    device: { value: "NAME", about: `where to compute: ${DEVICES.join(", ")}; default cpu` },
+    precision: { value: "NAME", about: `what to compute in: ${PRECISIONS.join(", ")}; default fp32` },
     formats: {
       value: "NAME[,NAME…]",
       about: `of figures ${FIGURES.join(", ")}, of tables ${TABLES.join(", ")}; default all but webp`,
@@ -56,7 +60,12 @@ async function run(args: Arguments, { signal }: Running): Promise<void> {
     if (sections.includes(section)) console.error(`Missing: ${model}. ${why}`);
   }
   for (const note of family.notes) console.error(note);
-  const models = sections.flatMap((section) => family.sections[section]);
+  const { device, precision } = {
+    device: args.oneOf("device", DEVICES),
+    precision: args.oneOf("precision", PRECISIONS),
+  };
+  const models = sections.flatMap((section) => family.sections[section])
+    .map((model) => ({ ...model, ...(device && { device }), ...(precision && { precision }) }));
   if (models.length === 0) {
     throw new Error(`Cannot compare ${sections.join(", ")}: none of its models is there. The lines above say why.`);
   }

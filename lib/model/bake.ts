@@ -16,6 +16,7 @@ import { streamWeights, type WeightJob } from "./weight_stream.ts";
 
 export { BAKE_DTYPES, BAKE_LAYOUTS, type BakeDType, type BakeLayout } from "./bake_layout.ts";
 
+/** How a model is written. */
 export interface BakeOptions {
   /** Default "file". */
   readonly layout?: BakeLayout;

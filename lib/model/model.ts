@@ -33,14 +33,18 @@ import { type Generated, Step } from "./step.ts";
 import { reasonToStop } from "./stop.ts";
 import { TextEncoders } from "./text.ts";
 
+/** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
+  /** What it is made of: weights and architecture of each part. */
   readonly checkpoint: Checkpoint;
   /** The path and options that it was opened with. */
   readonly source: ModelSource;
   /** The checkpoint as it was published: before LoRAs were fused into it. */
   readonly published: Checkpoint;
+  /** What computes. */
   readonly runtime: Runtime;
   readonly #options: ModelOptions;
+  /** What it computes in. */
   readonly precision: Precision;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
@@ -302,6 +306,7 @@ export class Model {
     await onClose?.();
   }
 
+  /** As `close`, at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

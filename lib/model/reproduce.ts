@@ -12,6 +12,7 @@ import { digestsOf } from "./record.ts";
 import { parseSeeded } from "./request_json.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
+/** Where models are looked for, and how they are run. */
 export interface ReproduceOptions extends Pick<OpenOptions, "device" | "memory" | "threads" | "warn"> {
   /** Where models and LoRAs lie that are not where the export says: looked for by their path in it, or their name. */
   readonly folder?: string;
@@ -21,7 +22,9 @@ export interface ReproduceOptions extends Pick<OpenOptions, "device" | "memory" 
   readonly onRun?: (run: ReproducedRun, index: number, count: number) => void;
 }
 
+/** A run, made again. */
 export interface ReproducedRun {
+  /** What was told of it. */
   readonly run: ProvenanceRun;
   /** sha256 of the last latent, now. */
   readonly digest: string;

@@ -49,6 +49,7 @@ export interface Request extends PlanOptions {
   readonly size?: { readonly width: number; readonly height: number };
 }
 
+/** How a run is followed and ended. */
 export interface RunOptions {
   /** Ends the run between two denoising steps, on OpenVINO within one; the steps so far stay good. */
   readonly signal?: AbortSignal;
