@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
+import { NOISE_TYPES } from "../tensor/random/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Request, seedsOf } from "./request.ts";
 
@@ -20,6 +21,7 @@ export const requestSchema = v.looseObject({
   negative: v.optional(v.string()),
   seed: v.array(v.pipe(v.string(), v.regex(/^-?\d+$/))),
   rng: v.optional(v.picklist(["cpu", "cuda"])),
+  noiseType: v.optional(v.picklist(NOISE_TYPES)),
   noiseHabit: v.optional(v.picklist(NOISE_HABITS)),
   batch: v.optional(v.number()),
   initNoise: v.optional(v.picklist(INIT_NOISES)),
