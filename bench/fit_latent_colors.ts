@@ -7,6 +7,7 @@
  */
 
 import { open, Tensor } from "fewstep";
+import { isTiny } from "fewstep/weights/architecture.ts";
 
 const output = "lib/view/latent_rgb.json";
 
@@ -84,9 +85,13 @@ each((inputs, colors) =>
 const explained = 1 - errors / (squares - sum * sum / count);
 
 const rounded = map.map((row) => row.map((value) => Number(value.toFixed(4))));
+const { architecture } = model.checkpoint.vae;
+if (isTiny(architecture)) {
+  throw new Error("Cannot fit colours to a tiny autoencoder: models/pocket/base has a full one.");
+}
 const known = JSON.parse(await Deno.readTextFile(output));
 known.pocket = {
-  scalingFactor: model.checkpoint.vae.architecture.scalingFactor,
+  widths: architecture.blockOutChannels,
   origin: `bench/fit_latent_colors.ts on models/pocket: ${count / 3} values, R² ${explained.toFixed(3)}`,
   matrix: rounded.slice(0, 4),
   bias: rounded[4],

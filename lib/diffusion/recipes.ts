@@ -124,6 +124,7 @@ function pcm(kind: "normal" | "small", guidance: number, allowed: Range, steps: 
   };
 }
 
+/** Every recipe that the kit knows, by name. */
 export const recipes: Readonly<Record<string, Recipe>> = {
   "base": {
     steps: 50,

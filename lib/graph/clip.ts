@@ -48,7 +48,7 @@ function embeddings(g: Scope, ids: Value, { vocabularySize, hiddenSize, position
   const table = g.at("token_embedding");
   const ref = table.find("weight", [vocabularySize, hiddenSize]);
   const rows = table.op("Gather", [g.graph.external(ref), ids], hiddenSize, { axis: 0 });
-  const tokens = ref.dtype === "F32" ? rows : table.cast(rows, "float32");
+  const tokens = ref.dtype === "F32" ? table.entered(rows) : table.cast(rows, g.lowering.compute);
   return g.add(tokens, g.at("position_embedding").weight("weight", [positions, hiddenSize]));
 }
 

@@ -31,7 +31,7 @@ export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, opt
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
   const channels = vae.blockOutChannels.toReversed();
 
-  let x = g.mul(latent, g.scalar(1 / vae.scalingFactor));
+  let x = g.mul(g.entered(latent), g.scalar(1 / vae.scalingFactor));
   if (vae.postQuantConv) x = conv2d(g.at("post_quant_conv"), x, latentChannels, { kernel: 1 });
   const decoder = g.at("decoder");
   x = conv2d(decoder.at("conv_in"), x, channels[0]);
@@ -65,7 +65,7 @@ export function buildVaeEncoder(vae: VaeArchitecture, weights: WeightSource, opt
   const sample = graph.input("sample", "float32", ["batch", imageChannels, "height", "width"], imageChannels);
 
   const encoder = g.at("encoder");
-  let x = conv2d(encoder.at("conv_in"), sample, channels[0]);
+  let x = conv2d(encoder.at("conv_in"), g.entered(sample), channels[0]);
   channels.forEach((out, i) => {
     const block = encoder.at("down_blocks").at(i);
     for (let j = 0; j < vae.layersPerBlock; j++) x = resnet(block.at("resnets").at(j), x, out, groups);

@@ -53,10 +53,11 @@ export class Autoencoder {
       isTiny(architecture)
         ? buildTinyDecoder(architecture, weights, this.#options)
         : buildVaeDecoder(architecture, weights, this.#options);
-    const outputs = await this.#stages.use(this.#name, build, (session) => session.run({ latent_sample: latent }));
+    const feeds = { latent_sample: latent };
+    const outputs = await this.#stages.use(this.#name, build, (session) => session.run(feeds));
     const sample = outputs.get("sample");
     if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
-    wantFinite(sample, "the VAE's output");
+    await this.#stages.wantFinite(this.#name, build, feeds, sample, "the VAE's output");
     return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
   }
 
@@ -83,16 +84,13 @@ export class Autoencoder {
       isTiny(architecture)
         ? buildTinyEncoder(architecture, weights, this.#options)
         : buildVaeEncoder(architecture, weights, this.#options);
-    const outputs = await this.#stages.use(`${this.#name}_encoder`, build, (session) => session.run({ sample }));
+    const name = `${this.#name}_encoder`;
+    const outputs = await this.#stages.use(name, build, (session) => session.run({ sample }));
     const latent = outputs.get("latent_sample");
-    if (latent !== undefined) {
-      wantFinite(latent, "the VAE encoder's output");
-      return latent.times(scalingFactor);
-    }
-    const parameters = outputs.get("latent_parameters");
-    if (parameters === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");
-    wantFinite(parameters, "the VAE encoder's output");
-    return sampleLatent(parameters, noise).times(scalingFactor);
+    const made = latent ?? outputs.get("latent_parameters");
+    if (made === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");
+    await this.#stages.wantFinite(name, build, { sample }, made, "the VAE encoder's output");
+    return (latent ?? sampleLatent(made, noise)).times(scalingFactor);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Latents without a VAE: as colours by a linear fit, and channel by channel as heat maps. */
 
 import { formatShape, Tensor } from "../tensor/tensor.ts";
+import { type AutoencoderArchitecture, isTiny } from "../weights/architecture.ts";
 import factors from "./latent_rgb.json" with { type: "json" };
 
 /** Turns latents into pictures. A Model is one. */
@@ -22,13 +23,18 @@ export interface LatentColors {
 /** The VAEs whose latents the kit knows as colours. */
 export type LatentSpace = keyof typeof factors;
 
-export const latentSpaces: Readonly<Record<LatentSpace, LatentColors & { readonly scalingFactor: number }>> = factors;
+export const latentSpaces: Readonly<Record<LatentSpace, LatentColors & { readonly widths: readonly number[] }>> =
+  factors;
 
-/** The space that a VAE's `scaling_factor` tells; SDXL's for one that the kit has no fit of. */
-export function latentSpaceOf(scalingFactor: number): LatentSpace {
-  const near = Object.entries(latentSpaces)
-    .find(([, space]) => Math.abs(space.scalingFactor - scalingFactor) < 1e-4 * scalingFactor);
-  return near?.[0] === "pocket" ? "pocket" : "sdxl";
+/**
+ * The space of a VAE's latents, told by the widths of its levels (the scaling factor is SDXL's in all that follow it);
+ * SDXL's for one that the kit has no fit of, and for a tiny autoencoder, which does not say whose latents it reads.
+ */
+export function latentSpaceOf(vae: AutoencoderArchitecture): LatentSpace {
+  const { widths } = latentSpaces.pocket;
+  const same = !isTiny(vae) && vae.blockOutChannels.length === widths.length &&
+    vae.blockOutChannels.every((width, level) => width === widths[level]);
+  return same ? "pocket" : "sdxl";
 }
 
 /**

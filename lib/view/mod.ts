@@ -22,7 +22,6 @@ export {
 export { type ComparedGridOptions, grid, type GridOptions } from "./grid.ts";
 export type { Item, LookOptions } from "./items.ts";
 export { type Decoder, type LatentSpace, latentSpaceOf, latentToRgb } from "./latent.ts";
-export { stopSignal } from "./notebook.ts";
 export { readPicture, savePicture } from "./picture.ts";
 export { type PlotOptions, type QualityPlotOptions, stepsAgainstQuality, timeAgainstQuality } from "./plots.ts";
 export { type Published, type PublishedFigure, publishedFigures } from "./published.ts";
@@ -31,4 +30,6 @@ export { schedulePlot } from "./schedule_plot.ts";
 export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
 export { type TableRow } from "./table.ts";
+export type { SweepState, WorkerState } from "./watch.ts";
 export { type Column, type Row, Table, type TableFormat, type TableOptions, type Value } from "./table_export.ts";
+export { trainingPlot, type TrainingPlotOptions } from "./training_plot.ts";

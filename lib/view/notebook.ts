@@ -7,6 +7,7 @@
  */
 
 import { dirname } from "node:path";
+import { stop } from "../model/stop.ts";
 
 /** A display bundle: MIME types and their data. */
 export type Bundle = Readonly<Record<string, string>>;
@@ -77,42 +78,20 @@ export async function display(
   await new Promise((resolve) => setTimeout(resolve, more ? 0 : drain));
 }
 
-let current = new AbortController();
-/** Whether a run listens to `current`. */
-let asked = false;
-
-/**
- * A signal that the notebook's Stop button, or Ctrl+C in a script, aborts. Ask for it anew for each run: a stop
- * ends the runs that are under way, not the later ones.
- */
-export function stopSignal(): AbortSignal {
-  if (current.signal.aborted) current = new AbortController();
-  asked = true;
-  return current.signal;
-}
-
 /**
  * Stop sends SIGINT, which ends the kernel and everything in it unless it is caught. Caught, it ends the run under
  * way between two steps, and the notebook keeps all it holds.
  */
 function catchStop(): void {
-  const stop = () => {
-    if (!asked) {
-      console.error(
-        "Stop was heard, but nothing that runs listens: give runs { signal: stopSignal() }, or restart the kernel.",
-      );
-      return;
-    }
-    asked = false;
-    const reason = new DOMException(
-      "Stopped between two steps. What was reached is kept: go on with model.next(step).",
-      "AbortError",
+  const heard = () => {
+    if (stop()) return;
+    console.error(
+      "Stop was heard, but no model runs and nothing has asked for stopSignal(). " +
+        "What else keeps the cell busy ends when it is done, or by restarting the kernel.",
     );
-    Object.defineProperty(reason, "stack", { value: `${reason.name}: ${reason.message}` }); // no fault to look for
-    current.abort(reason);
   };
   try {
-    Deno.addSignalListener("SIGINT", stop);
+    Deno.addSignalListener("SIGINT", heard);
   } catch {
     // A system without signals, or no permission for them: Stop then ends the kernel, as it does without the kit.
   }

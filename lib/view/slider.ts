@@ -8,11 +8,13 @@ import { strip } from "./strip.ts";
 import { escapeHtml } from "./table.ts";
 import { Step } from "../model/step.ts";
 
+/** What a slider shows. */
 export interface SliderOptions extends LookOptions {
   /** What each frame is, read out as the slider moves. Default: a step's number and sigma. */
   readonly labels?: readonly string[];
   /** What the slider changes. Default "step". */
   readonly name?: string;
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a picture's longer side, of frames that are no figures. Default 256. */
   readonly cell?: number;
@@ -21,6 +23,7 @@ export interface SliderOptions extends LookOptions {
 /** Bytes of all frames: an output in a notebook has 16 MB at most, and a page should open at once. */
 const limit = 8_000_000;
 
+/** Frames under a slider, in one HTML fragment. `slider` makes it. */
 export class Slider {
   /** All frames at once: what is seen where no script runs, as on GitHub. */
   readonly sheet: Figure;
@@ -29,6 +32,7 @@ export class Slider {
   readonly #name: string;
   readonly #heading: string | undefined;
 
+  /** Use `slider`. */
   constructor(frames: readonly Figure[], labels: readonly string[], name: string, heading: string | undefined) {
     this.#frames = frames;
     this.#labels = labels;
@@ -69,7 +73,8 @@ export class Slider {
       (this.#heading === undefined ? "" : `<figcaption><strong>${escapeHtml(this.#heading)}</strong></figcaption>`) +
       `<div style="background:#fff">${images.join("")}</div>` +
       `<div style="display:flex;gap:.75em;align-items:center"><label for="${id}">${escapeHtml(this.#name)}</label>` +
-      `<input id="${id}" type="range" min="0" max="${last}" value="${last}" style="flex:1" ` +
+      // JupyterLab takes the arrow keys for headings, unless an element says that they are its own.
+      `<input id="${id}" type="range" data-lm-suppress-shortcuts="true" min="0" max="${last}" value="${last}" style="flex:1" ` +
       `aria-valuetext="${escapeHtml(this.#labels[last])}" oninput="${move}">` +
       `<output for="${id}">${escapeHtml(this.#labels[last])}</output></div></figure>`;
   }

@@ -13,6 +13,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { ldmUnetNames } from "./keys/ldm_names.ts";
 import { readLoraMetadata } from "./lora_metadata.ts";
 import { openSafetensors, readScalars, type SafetensorsFile, type TensorEntry } from "./safetensors.ts";
+import { plain } from "./said.ts";
 import type { WeightRef, Weights } from "./weights.ts";
 
 /** One module's difference. */
@@ -121,9 +122,22 @@ export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lo
       unmatched.push(name);
       continue;
     }
-    const rank = down.shape[0];
+    const rank = down.shape[0] ?? 0;
     const module = key.slice(0, -".weight".length);
     const scale = alpha === undefined ? scaleOf(part, module, rank) ?? 1 : (alphas.get(alpha.name) ?? rank) / rank;
+    // Zero rows would make the scale infinite, and an alpha that is NaN would make every picture so.
+    if (rank === 0 || !Number.isFinite(scale)) {
+      throw new RangeError(
+        `Cannot use the LoRA ${path}: "${
+          plain(name)
+        }" has rank ${rank} and is scaled by ${scale}; wanted are finite numbers above 0.`,
+      );
+    }
+    if (modules[part].has(key)) {
+      throw new RangeError(
+        `Cannot use the LoRA ${path}: "${plain(name)}" is not the first in it that changes "${key}".`,
+      );
+    }
     const weight = partWeights(part, checkpoint).shape(key) ?? [];
     modules[part].set(key, fitted(path, { key, down: refOf(file, down), up: refOf(file, up), scale }, weight));
   }
@@ -153,6 +167,12 @@ function findModules(
     }
     const name = entry.name.replace(role[0], "");
     const module = found.get(name) ?? {};
+    const other = module[role[1]];
+    if (other !== undefined) {
+      throw new RangeError(
+        `Cannot use the LoRA ${path}: "${plain(other.name)}" and "${plain(entry.name)}" are the same matrix.`,
+      );
+    }
     module[role[1]] = entry;
     found.set(name, module);
   }

@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from "node:path";
 import { type Cell, type Notebook, parseNotebook } from "./cells.ts";
+import { writeKernel } from "./kernel.ts";
 import { python } from "./python.ts";
 
 /** Bytes of one cell's outputs: what a notebook should stay far below, and a page shows at once. */
@@ -11,16 +12,7 @@ const cellLimit = 4_000_000;
 export async function execute(path: string): Promise<{ notebook: Notebook; json: string }> {
   const folder = await Deno.makeTempDir({ prefix: "fewstep-" });
   try {
-    await Deno.mkdir(`${folder}/kernels/fewstep`, { recursive: true });
-    await Deno.writeTextFile(
-      `${folder}/kernels/fewstep/kernel.json`,
-      JSON.stringify({
-        argv: [Deno.execPath(), "jupyter", "--kernel", "--conn", "{connection_file}"],
-        display_name: "Deno",
-        language: "typescript",
-        env: { MALLOC_MMAP_THRESHOLD_: "65536", RUST_BACKTRACE: "0" },
-      }),
-    );
+    await writeKernel(folder, "fewstep");
     const result = `${folder}/result.ipynb`;
     const { success, stdout, stderr } = await new Deno.Command(python, {
       args: ["tests/notebooks/execute.py", path, result, "fewstep", resolve(dirname(path))],

@@ -80,35 +80,41 @@ Deno.test("show displays pictures, tables, text and live progress; nothing is lo
   deepEqual(Reflect.get(Object(picture.metadata), "image/png").width, 216, "a figure is shown at half its pixels");
 });
 
-Deno.test("Stop ends a run between two steps, and the notebook keeps what it holds and goes on", async () => {
-  const stopSoon = "new Deno.Command(Deno.execPath(), { args: ['eval', `Deno.kill(${Deno.pid}, 'SIGINT')`] }).spawn();";
+/** A cell's code that presses Stop from another process, soon. */
+const stopSoon = "new Deno.Command(Deno.execPath(), { args: ['eval', `Deno.kill(${Deno.pid}, 'SIGINT')`] }).spawn();\n";
+
+Deno.test("Stop ends a run between two steps without being asked for, and the notebook goes on from there", async () => {
   const notebook = await executed(
     'import { open, show, stopSignal } from "fewstep";\n' +
       'const model = await open("models/pocket/base");\n' +
-      'let last = await model.begin({ prompt: "owl", steps: 1000, guidance: 4 });',
-    `${stopSoon}\n` +
-      "const signal = stopSignal();\n" +
-      "try { while (!last.done) last = await model.next(last, { signal }); }\n" +
+      'const request = { prompt: "owl", steps: 1000, guidance: 4 };',
+    stopSoon +
+      "try { for await (const step of model.steps(request)) void step; }\n" +
       "catch (error) { await show(String(error)); }",
-    "const kept = last.index;\n" +
-      "last = await model.next(last, { signal: stopSignal() });\n" +
-      "await show(`${kept > 0 && kept < 1000} ${last.index - kept}`);",
+    "const kept = model.stopped.index;\n" +
+      "const { value } = await model.steps(model.stopped).next();\n" +
+      "await show(`${kept > 0 && kept < 1000} ${value.index - kept}`);",
+    stopSoon +
+      "const signal = stopSignal();\n" +
+      "await new Promise((done) => signal.addEventListener('abort', done));\n" +
+      "await show(`heard: ${signal.reason}`);",
   );
   deepEqual(faults(notebook, "test.ipynb"), []);
   const texts = notebook.cells.map(({ outputs = [] }) =>
     outputs.map(({ data = {} }) => String(data["text/plain"])).join()
   );
-  match(texts[1], /Stopped between two steps\. What was reached is kept/);
+  match(texts[1], /Stopped between two steps\. What was reached is kept: .*model\.stopped/);
   equal(texts[2], "true 1");
+  match(texts[3], /^heard: AbortError/);
 });
 
-Deno.test("a Stop that nothing listens to says what would, and a rejected promise that nothing awaits is printed", async () => {
+Deno.test("a Stop that finds nothing to end says so, and a rejected promise that nothing awaits is printed", async () => {
   const notebook = await executed(
     'import "fewstep";',
     "Deno.kill(Deno.pid, 'SIGINT');\nawait new Promise((done) => setTimeout(done, 300));",
     "void Promise.reject(new Error('on purpose'));\nawait new Promise((done) => setTimeout(done, 300));",
   );
   const texts = notebook.cells.map(({ outputs }) => JSON.stringify(outputs));
-  match(texts[1], /Stop was heard, but nothing that runs listens/);
+  match(texts[1], /Stop was heard, but no model runs/);
   match(texts[2], /A promise that nothing awaits was rejected.*on purpose/);
 });

@@ -81,7 +81,11 @@ const broken: [what: string, files: Record<string, string>, sentence: RegExp][] 
   ["a merge of three", { ...files, "merges.txt": "a b c" }, /merges\.txt: merge 1 is "a b c"\. Wanted: two tokens/],
   ["no BOS", { ...files, "vocab.json": '{"<|endoftext|>":0}' }, /special token "<\|startoftext\|>" is not in the voc/],
   ["a length of 1", { ...files, "tokenizer_config.json": '{"model_max_length":1}' }, /model_max_length is 1\. Wanted/],
-  ["a number for a token", { ...files, "special_tokens_map.json": '{"pad_token":7}' }, /special_tokens_map\.json: pad/],
+  [
+    "a number for a token",
+    { ...files, "special_tokens_map.json": '{"pad_token":7}' },
+    /special_tokens_map\.json: "pad_token" is 7/,
+  ],
   ["bytes that are no text", { ...files, "merges.txt": "\xff" }, /merges\.txt: it is not UTF-8 text/],
 ];
 

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { latentSpaceOf, latentToRgb } from "../../lib/view/latent.ts";
 import { encode, readPicture, savePicture } from "../../lib/view/picture.ts";
+import { openCheckpoint } from "../../lib/weights/open.ts";
 import { rasters } from "../../lib/view/raster.ts";
 import { Pen } from "../../lib/view/text.ts";
 import { disc, waves } from "./samples.ts";
@@ -23,7 +24,7 @@ Deno.test("a picture is read from a file as it was saved; a batch is refused", a
   await savePicture(disc(0.1), `${folder}/disc.png`);
   ok(worst(await readPicture(`${folder}/disc.png`), disc(0.1)) <= 0.5 / 255 + 1e-6);
   await rejects(savePicture(Tensor.concat([disc(0), disc(1)]), `${folder}/two.png`), /one picture was wanted/);
-  await rejects(readPicture(`${folder}/none.png`), /Cannot read .*none\.png: there is no such file/);
+  await rejects(readPicture(`${folder}/none.png`), /Cannot open .*none\.png: it does not exist/);
   await Deno.writeTextFile(`${folder}/text.png`, "text");
   await rejects(readPicture(`${folder}/text.png`), /not a picture that the kit can read/);
   const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
@@ -42,9 +43,11 @@ Deno.test("SDXL's linear preview: bias at zero, a row of the matrix for a unit c
   expected.forEach((value, index) => ok(Math.abs(rgb.data[index] - (value + 1) / 2) < 1e-6, `value ${index}`));
 });
 
-Deno.test("a VAE's scaling factor tells whose latents they are", () => {
-  equal(latentSpaceOf(0.13025), "sdxl");
-  equal(latentSpaceOf(0.5), "sdxl");
+Deno.test("the widths of a VAE tell whose latents they are", async () => {
+  const { architecture } = (await openCheckpoint("data/goldens/tiny-sdxl")).vae;
+  equal(latentSpaceOf(architecture), "sdxl", "one that the kit has no fit of");
+  equal(latentSpaceOf({ ...architecture, blockOutChannels: [128, 256, 512, 512] }), "sdxl");
+  equal(latentSpaceOf({ ...architecture, blockOutChannels: [32, 64, 96, 128] }), "pocket");
 });
 
 Deno.test("each picture of a batch of latents is coloured on its own", () => {

@@ -43,7 +43,7 @@ Wall time of each stage on {machine}, in minutes:
 
 ## Limits
 
-They know about 240 subjects, 48 backgrounds and a few hundred words, and nothing of photographs. Words outside of the
+They know about a hundred subjects, thirty backgrounds and a few hundred words, and nothing of photographs. Words outside of the
 captions' vocabulary do nothing sensible. Counting beyond three, spelling and fine detail are beyond them.
 
 ## Origin and licence
