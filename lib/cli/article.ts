@@ -7,9 +7,8 @@ import type { ComparedModel, ComparedPrompt, QualityOptions } from "../sweep/opt
 import type { Runs } from "../sweep/runs.ts";
 import type { FigureFormat } from "../view/figure.ts";
 import type { TableFormat } from "../view/table_export.ts";
-import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, quote, type Running, UsageError } from "./args.ts";
 import type { Exhibit } from "./article/figures.ts";
-import { endingSignal } from "./signals.ts";
 import { seedsOf } from "./values.ts";
 
 const FIGURES: readonly FigureFormat[] = ["png", "svg", "pdf", "webp"];
@@ -21,6 +20,7 @@ export const articleCommand: Command = {
   about:
     "Draws the article's prompts by every model of a family, measures time, memory and quality, and writes figures and\n" +
     "tables. What was drawn before is taken from the store; figures that would come out the same are left as they are.",
+  kept: "What was finished is stored: the same command goes on from there.",
   options: {
     family: { value: "NAME", about: "pocket (default), or published: the article's own models, pulled before" },
     sections: {
@@ -50,7 +50,7 @@ export const articleCommand: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const began = performance.now();
   const out = args.text("out") ?? "figures";
   const formats = formatsOf(args);
@@ -69,7 +69,6 @@ async function run(args: Arguments): Promise<void> {
   if (models.length === 0) {
     throw new Error(`Cannot compare ${sections.join(", ")}: none of its models is there. The lines above say why.`);
   }
-  const signal = endingSignal(new Error("Stopped. What was finished is stored: the same command goes on from there."));
   const { compare } = await import("../sweep/compare.ts");
   const runs = await compare({
     models,
@@ -82,7 +81,7 @@ async function run(args: Arguments): Promise<void> {
     warn: (message) => console.error(message),
   });
   const compared = performance.now();
-  const { drawn, files } = await exportAll(runs, { out, ...formats, signal: signal });
+  const { drawn, files } = await exportAll(runs, { out, ...formats, signal });
   const { tableText } = await import("../view/table.ts");
   console.log(tableText(files.map(({ about, paths }) => ({ about, files: shortened(paths) }))));
   const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(1);

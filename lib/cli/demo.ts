@@ -6,7 +6,7 @@
 import type { Family } from "../sweep/family/article.ts";
 import type { ComparedModel, ComparedPrompt } from "../sweep/options.ts";
 import type { Runs } from "../sweep/runs.ts";
-import { type Arguments, type Command, main } from "./args.ts";
+import { type Arguments, type Command, main, type Running } from "./args.ts";
 import { seedsOf } from "./values.ts";
 
 /** Of the article's six, those that the pocket models know best. */
@@ -27,7 +27,7 @@ export const demo: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const folder = args.text("out") ?? "figures";
   const steps = args.number("steps", "a whole number from 1", { whole: true, least: 1 }) ?? 50;
   const format = args.oneOf("format", ["png", "webp", "svg", "pdf"]) ?? "png";
@@ -48,6 +48,7 @@ async function run(args: Arguments): Promise<void> {
     seeds: args.has("seeds") ? seedsOf("seeds", args.text("seeds") ?? "") : undefined,
     measure: { warmUp: "step" },
     store: args.text("store"),
+    signal,
   });
 
   const { grid } = await import("../view/grid.ts");

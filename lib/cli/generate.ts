@@ -11,7 +11,7 @@ import type { Request } from "../model/request.ts";
 import { DEVICES } from "../model/sessions/devices.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Arguments, type Command, main, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
 import { MODEL_OPTIONS } from "./model_options.ts";
 import { outputFiles, wantWritable } from "./output.ts";
@@ -101,7 +101,7 @@ export const generate: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const path = args.required(
     "model",
     "a diffusers folder or a .safetensors checkpoint, for example models/pocket/base",
@@ -121,7 +121,7 @@ async function run(args: Arguments): Promise<void> {
   const { open } = await import("../model/open.ts");
   await using model = await open(path, options);
   const opened = performance.now();
-  const made = await generateWithProgress(model, request);
+  const made = await generateWithProgress(model, request, signal);
   const computed = performance.now();
 
   const { savePicture } = await import("../view/picture.ts");
@@ -221,12 +221,12 @@ async function readNoise(path: string): Promise<Tensor> {
   return await readTensor(await openSafetensors(path), "noise");
 }
 
-async function generateWithProgress(model: Model, request: Request): Promise<Generated> {
+async function generateWithProgress(model: Model, request: Request, signal: AbortSignal): Promise<Generated> {
   const { progress } = await import("../view/progress.ts");
   const recipe = request.recipe ?? "base";
   const bar = await progress({ label: recipe, total: request.steps ?? recipes[recipe].steps });
   try {
-    return await model.generate(request, { onStep: () => void bar.advance() });
+    return await model.generate(request, { signal, onStep: () => void bar.advance() });
   } finally {
     await bar.end();
   }

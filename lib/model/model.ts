@@ -21,7 +21,8 @@ import type { DecodeOptions, ModelOptions } from "./model_options.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
 import { describeParts, loweringFor, type PartDescription, prepareUnet } from "./prepared.ts";
-import type { Overrides, Request, RunOptions } from "./request.ts";
+import { batchOf, type Overrides, type Request, type RunOptions } from "./request.ts";
+import { wantRoom } from "./room.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
@@ -147,6 +148,7 @@ export class Model {
     const started = performance.now();
     const encoded = this.#text.elapsed;
     const trajectory = this.plan(request);
+    this.#wantRoom(request, trajectory);
     const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
@@ -316,6 +318,16 @@ export class Model {
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
     return branch(step, { request, trajectory, conditioning });
+  }
+
+  #wantRoom(request: Request, { guidance }: Trajectory): void {
+    const guided = usesGuidance(guidance) && !this.#denoiser.embedsGuidance;
+    wantRoom(this.checkpoint, {
+      batch: batchOf(request),
+      size: this.sizeOf(request),
+      guided,
+      memory: this.#options.memory,
+    });
   }
 
   #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
