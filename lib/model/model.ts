@@ -20,7 +20,8 @@ import { Networks } from "./networks.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
 import { describeParts, type PartDescription } from "./prepared.ts";
-import type { Overrides, Request, RunOptions } from "./request.ts";
+import { batchOf, type Overrides, type Request, type RunOptions } from "./request.ts";
+import { wantRoom } from "./room.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
@@ -29,14 +30,18 @@ import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
 import { reasonToStop } from "./stop.ts";
 
+/** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
+  /** What it is made of: weights and architecture of each part. */
   readonly checkpoint: Checkpoint;
   /** The path and options that it was opened with. */
   readonly source: ModelSource;
   /** The checkpoint as it was published: before LoRAs were fused into it. */
   readonly published: Checkpoint;
+  /** What computes. */
   readonly runtime: Runtime;
   readonly #options: ModelOptions;
+  /** What it computes in. */
   readonly precision: Precision;
   #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
@@ -124,6 +129,7 @@ export class Model {
     const started = performance.now();
     const encoded = this.#networks.text.elapsed;
     const trajectory = this.plan(request);
+    this.#wantRoom(request, trajectory);
     const draws = drawStart(request, this.#latentShape(request), this.#networks.autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
@@ -209,12 +215,13 @@ export class Model {
   /**
    * Latents as a picture, by the VAE: a step's latent, or any latent `[batch, 4, height/8, width/8]`.
    *
-   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with
+   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with;
+   *   `tile: 512` decodes in tiles, for pictures that are too large for the memory
    * @returns `[batch, 3, height, width]` in 0..1
    * @throws RangeError when a preview is asked for and the model has none
    */
-  decode(latent: Step | Tensor, { by = "vae" }: DecodeOptions = {}): Promise<Tensor> {
-    return this.#networks.decoder(by).decode(latent instanceof Step ? latent.latent : latent);
+  decode(latent: Step | Tensor, { by = "vae", tile }: DecodeOptions = {}): Promise<Tensor> {
+    return this.#networks.decoder(by).decode(latent instanceof Step ? latent.latent : latent, tile);
   }
 
   /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */
@@ -272,6 +279,7 @@ export class Model {
     await onClose?.();
   }
 
+  /** As `close`, at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -283,6 +291,16 @@ export class Model {
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
     return branch(step, { request, trajectory, conditioning });
+  }
+
+  #wantRoom(request: Request, { guidance }: Trajectory): void {
+    const guided = usesGuidance(guidance) && !this.#networks.denoiser.embedsGuidance;
+    wantRoom(this.checkpoint, {
+      batch: batchOf(request),
+      size: this.sizeOf(request),
+      guided,
+      memory: this.#options.memory,
+    });
   }
 
   #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {

@@ -22,15 +22,24 @@ export type Priority = typeof PRIORITIES[number];
 export const DEFAULT_NAME = "fewstep";
 export const TAKE_OVER_SECONDS = 15;
 
-/** Milliseconds without an answer after which a connection is taken for dead: a cut line says nothing. */
-const SILENCE_MS = 20_000;
+/** Seconds beyond `takeOverSeconds` without an answer after which a connection is taken for dead: a cut line says nothing. */
+const SILENCE_SECONDS = 5;
+
+export interface ConnectOptions {
+  readonly takeOverSeconds?: number;
+  /** Told when the connection is lost and found. */
+  readonly log?: (message: string) => void;
+}
 
 /**
  * Connects, and connects again whenever the connection is lost; commands wait for it.
  *
  * @throws an error whose message is one sentence, without the password, when it cannot be reached now
  */
-export async function connect(url: string, log: (message: string) => void = () => {}): Promise<Redis> {
+export async function connect(
+  url: string,
+  { takeOverSeconds = TAKE_OVER_SECONDS, log = () => {} }: ConnectOptions = {},
+): Promise<Redis> {
   const name = nameOfRedis(url);
   const probe = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5000 });
   let why = "";
@@ -47,7 +56,7 @@ export async function connect(url: string, log: (message: string) => void = () =
   const redis = new Redis(url, {
     maxRetriesPerRequest: null, // commands wait; bullmq wants it so
     retryStrategy: (times) => Math.min(50 * 2 ** times, 2000),
-    socketTimeout: SILENCE_MS,
+    socketTimeout: 1000 * (takeOverSeconds + SILENCE_SECONDS),
     keepAlive: 10_000,
   });
   let lost = false;

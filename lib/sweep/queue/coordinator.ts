@@ -60,7 +60,7 @@ export async function* runQueue(
   context: QueueContext,
 ): AsyncGenerator<readonly Outcome[], void, void> {
   const { redis: url, name = DEFAULT_NAME, takeOverSeconds = TAKE_OVER_SECONDS, signal, log, monitor } = context;
-  const redis = await connect(url, log);
+  const redis = await connect(url, { takeOverSeconds, log });
   const keys = keysOf(name);
   const sweep = sweepIdOf(plan);
   const wanted = new Map(missing.map((cell) => [cell.key, cell]));

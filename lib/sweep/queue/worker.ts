@@ -51,7 +51,7 @@ const REFUSED_MS = 30_000;
 /** Runs cells of a queue until it is told to end. */
 export async function runQueueWorker(options: QueueWorkerOptions): Promise<void> {
   const { log = () => {}, processes = 1, whenIdle = "wait", idleSeconds = 30, signal } = options;
-  const redis = await connect(options.redis, log);
+  const redis = await connect(options.redis, options);
   const worker = new QueueWorker(redis, options);
   try {
     log(`Ready with ${processes} ${processes === 1 ? "process" : "processes"}.`);
