@@ -43,11 +43,11 @@ Deno.test("inpainting keeps what the mask leaves out, at the noise of the step, 
 
 Deno.test("a mask a picture masks that picture; one for all masks them all; grey is cut at one half", () => {
   const [white, black, light, dark] = [1, 0, 0.5, 0.49].map((value) =>
-    new Tensor(new Float32Array(4).fill(value), [1, 1, 2, 2])
+    new Tensor(new Float32Array(16).fill(value), [1, 1, 4, 4])
   );
   const rows = (mask: Tensor, batch: number) =>
-    Array.from({ length: batch }, (_, i) => [...latentMask(mask, [batch, 4, 1, 1]).at(i).data]);
-  const [kept, drawn] = [[0, 0, 0, 0], [1, 1, 1, 1]];
+    Array.from({ length: batch }, (_, i) => [...latentMask(mask, [batch, 4, 2, 2]).at(i).data]);
+  const [kept, drawn] = [0, 1].map((value) => Array<number>(16).fill(value));
   equal(rows(Tensor.concat([white, black]), 2), [drawn, kept]);
   equal(rows(Tensor.concat([dark, light]), 2), [kept, drawn]);
   equal(rows(white, 3), [drawn, drawn, drawn]);
