@@ -1,5 +1,6 @@
 /** `deno task article`: the article's comparison in one command, from models to figures and tables for print and web. */
 
+import { makeFolder } from "../weights/files.ts";
 import { PRECISIONS } from "../model/precision.ts";
 import { DEVICES } from "../model/sessions/devices.ts";
 import { type Family, FAMILY_SECTIONS } from "../sweep/family/article.ts";
@@ -145,7 +146,7 @@ async function exportAll(
   const { exhibitsOf } = await import("./article/figures.ts");
   const { Kept } = await import("./article/kept.ts");
   const { progress } = await import("../view/progress.ts");
-  await Deno.mkdir(out, { recursive: true });
+  await makeFolder(out);
   const kept = await Kept.open(out);
   const endings = [...figures, ...tables];
   const files: { about: string; paths: readonly string[] }[] = [];

@@ -10,6 +10,7 @@ import type { PartDescription } from "../model/prepared.ts";
 import type { Request } from "../model/request.ts";
 import { DEVICES } from "../model/sessions/devices.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
+import { NOISE_TYPES } from "../tensor/random/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
@@ -55,6 +56,7 @@ export const generate: Command = {
     negative: { value: "TEXT", about: "what guidance pushes away from" },
     seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
+    "noise-type": { value: "NAME", about: "what a pipeline there draws noise in: fp32 (default), fp16, bf16" },
     "noise-habit": {
       value: "NAME",
       about: "each-own (default): a generator a seed, as diffusers; one-stream: one for the whole\n" +
@@ -184,6 +186,7 @@ async function requestOf(args: Arguments): Promise<Request> {
     negative: args.text("negative"),
     seed: noise === undefined ? seedsOf("seed", args.text("seed") ?? "0") : undefined,
     rng: args.oneOf("rng", ["cpu", "cuda"]),
+    noiseType: args.oneOf("noise-type", NOISE_TYPES),
     noiseHabit: args.oneOf("noise-habit", NOISE_HABITS),
     batch: args.number("batch", "a whole number from 1", { whole: true, least: 1 }),
     initNoise: args.oneOf("init-noise", INIT_NOISES),

@@ -234,13 +234,14 @@ export class Model {
   /**
    * Latents as a picture, by the VAE: a step's latent, or any latent `[batch, 4, height/8, width/8]`.
    *
-   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with
+   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with;
+   *   `tile: 512` decodes in tiles, for pictures that are too large for the memory
    * @returns `[batch, 3, height, width]` in 0..1
    * @throws RangeError when a preview is asked for and the model has none
    */
-  decode(latent: Step | Tensor, { by = "vae" }: DecodeOptions = {}): Promise<Tensor> {
+  decode(latent: Step | Tensor, { by = "vae", tile }: DecodeOptions = {}): Promise<Tensor> {
     const autoencoder = by === "preview" ? this.#wantPreview() : this.#autoencoder;
-    return autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+    return autoencoder.decode(latent instanceof Step ? latent.latent : latent, tile);
   }
 
   /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */

@@ -23,6 +23,9 @@ export interface SliderOptions extends LookOptions {
 /** Bytes of all frames: an output in a notebook has 16 MB at most, and a page should open at once. */
 const limit = 8_000_000;
 
+/** CSS pixels: room for the slider and its words, where the frames are small. */
+const leastWidth = 420;
+
 /** Frames under a slider, in one HTML fragment. `slider` makes it. */
 export class Slider {
   /** All frames at once: what is seen where no script runs, as on GitHub. */
@@ -65,6 +68,7 @@ export class Slider {
           `width="${drawing.width}" data-label="${escapeHtml(this.#labels[index])}"${index === last ? "" : " hidden"}>`,
       );
     }
+    width = Math.max(width, leastWidth);
     const id = crypto.randomUUID();
     const move = "const f=this.closest('figure'),p=f.querySelectorAll('img');" +
       "p.forEach((q,i)=>{q.hidden=i!=this.value});const t=p[this.value].dataset.label;" +

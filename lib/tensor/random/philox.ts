@@ -4,7 +4,7 @@
  * Sources: ATen/native/cuda/DistributionTemplates.h (grid and counters), cuRAND's device API (Box-Muller).
  */
 
-import type { Generator } from "./generator.ts";
+import { type Generator, type NoiseType, roundedTo } from "./generator.ts";
 import { CAPACITY, kernel } from "./wasm/kernel.ts";
 
 const BLOCK = 256; // threads of a block in torch's distribution kernels
@@ -20,10 +20,15 @@ export class CudaGenerator implements Generator {
   readonly device = "cuda";
 
   /** @param offset words of each thread's stream already used, as torch counts them */
-  private constructor(readonly seed: bigint, private readonly threads: number, private readonly offset: bigint) {}
+  private constructor(
+    readonly seed: bigint,
+    private readonly threads: number,
+    private readonly type: NoiseType,
+    private readonly offset: bigint,
+  ) {}
 
-  static seeded(seed: bigint, threads: number): CudaGenerator {
-    return new CudaGenerator(seed, threads, 0n);
+  static seeded(seed: bigint, threads: number, type: NoiseType = "fp32"): CudaGenerator {
+    return new CudaGenerator(seed, threads, type, 0n);
   }
 
   randn(count: number): { readonly values: Float32Array<ArrayBuffer>; readonly next: CudaGenerator } {
@@ -38,7 +43,9 @@ export class CudaGenerator implements Generator {
       const high = Number(BigInt.asUintN(32, position >> 32n));
       drawOnce(values.subarray(draw * UNROLL * threads), threads, [low, high], [keyLow, keyHigh]);
     }
-    return { values, next: new CudaGenerator(this.seed, this.threads, this.offset + BigInt(UNROLL * draws)) };
+    const { seed, type, offset } = this;
+    const next = new CudaGenerator(seed, this.threads, type, offset + BigInt(UNROLL * draws));
+    return { values: roundedTo(type, values), next };
   }
 }
 
