@@ -63,7 +63,8 @@ async function showFigure(figure: Figure): Promise<void> {
   const [{ width }, alt] = [await figure.drawing(), await figure.alt()];
   const [type, data, note] = await withinLimit(await figure.png());
   const bundle: Bundle = { [type]: data, "text/plain": alt + note };
-  await display(bundle, { metadata: { [type]: { width, alt } } });
+  // nbconvert reads alt beside the type, VS Code its own name; JupyterLab 4.6 gives pictures no words at all.
+  await display(bundle, { metadata: { [type]: { width, alt }, vscode_altText: alt } });
 }
 
 /**
