@@ -12,6 +12,7 @@
  */
 
 export { measure, type Measurement, type RunMeasureOptions } from "./measure/measure.ts";
+export { readTraining, type TrainingEntry, type TrainingStage } from "./measure/training.ts";
 export { inspect } from "./model/inspect/inspect.ts";
 export type { CheckpointInspection, Inspection, LoraInspection } from "./model/inspect/inspection.ts";
 export { bake, type BakeOptions } from "./model/bake.ts";
@@ -38,9 +39,23 @@ export type {
   Seed,
   Way,
 } from "./sweep/options.ts";
+export {
+  type ArticlePrompt,
+  articlePrompts,
+  type Family,
+  FAMILY_SECTIONS,
+  type FamilySection,
+  type MissingModel,
+  publishedNames,
+} from "./sweep/family/article.ts";
+export { pocketFamily, type PocketFamilyOptions } from "./sweep/family/pocket.ts";
+export { publishedFamily, publishedReferences } from "./sweep/family/published.ts";
 export type { Plan, PlannedCell, PlannedModel } from "./sweep/plan.ts";
-export { Runs } from "./sweep/runs.ts";
+export { type FailedCell, Runs } from "./sweep/runs.ts";
+export { sweep, type SweepEvent, type SweepOptions } from "./sweep/sweep.ts";
+export type { WorkersOptions } from "./sweep/workers.ts";
 export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";
+export * from "./types.ts";
 export * from "./view/mod.ts";

@@ -1,49 +1,15 @@
 /** A comparison as a JSON file: `compare`'s options, checked. */
 
 import * as v from "valibot";
-import { PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import type { CompareOptions } from "../sweep/options.ts";
+import { modelSchema, sizeSchema, waysSchema } from "../sweep/options_schema.ts";
+import { finite, jsonOf } from "../weights/config.ts";
 import { readText } from "../weights/files.ts";
+import { plain } from "../weights/said.ts";
 
 const text = v.pipe(v.string(), v.nonEmpty());
-const number = v.number();
-const numbers = v.array(number);
-const seed = v.union([v.pipe(number, v.safeInteger()), v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))]);
-const steps = v.pipe(number, v.integer(), v.minValue(1));
-
-const way = v.strictObject({
-  recipe: v.optional(text),
-  sampler: v.optional(v.picklist(SAMPLER_NAMES)),
-  spacing: v.optional(v.picklist(SPACINGS)),
-  ramp: v.optional(v.picklist(RAMPS)),
-  prediction: v.optional(v.picklist(PREDICTIONS)),
-  steps: v.optional(steps),
-  timesteps: v.optional(numbers),
-  sigmas: v.optional(numbers),
-  guidance: v.optional(number),
-  guidanceRescale: v.optional(number),
-  guidanceInterval: v.optional(v.strictObject({ from: number, to: number })),
-  eta: v.optional(number),
-  loraStrengths: v.optional(numbers),
-  unguarded: v.optional(v.boolean()),
-});
-const ways = v.array(v.union([text, way]));
-
-const model = v.strictObject({
-  name: text,
-  model: text,
-  unet: v.optional(text),
-  vae: v.optional(text),
-  tokenizer: v.optional(text),
-  loras: v.optional(v.array(v.union([text, v.strictObject({ path: text, strength: v.optional(number) })]))),
-  loraMode: v.optional(v.picklist(["branch", "fuse"])),
-  device: v.optional(v.literal("cpu")),
-  precision: v.optional(v.literal("fp32")),
-  memory: v.optional(v.picklist(["fast", "lean"])),
-  threads: v.optional(v.pipe(number, v.integer(), v.minValue(1))),
-  recipe: v.optional(text),
-  recipes: v.optional(ways),
-});
+const seed = v.union([v.pipe(finite, v.safeInteger()), v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))]);
+const steps = v.pipe(finite, v.integer(), v.minValue(1));
 
 const prompt = v.strictObject({
   prompt: v.string(),
@@ -55,12 +21,12 @@ const prompt = v.strictObject({
 const prompts = v.array(v.union([v.string(), prompt]));
 
 const comparison = v.strictObject({
-  models: v.array(model),
-  recipes: v.optional(ways),
+  models: v.array(modelSchema),
+  recipes: v.optional(waysSchema),
   steps: v.optional(v.array(steps)),
   prompts,
   seeds: v.optional(v.array(seed)),
-  size: v.optional(v.strictObject({ width: steps, height: steps })),
+  size: v.optional(sizeSchema),
   measure: v.optional(v.strictObject({
     warmUp: v.optional(v.picklist(["none", "step"])),
     records: v.optional(v.picklist(["none", "all"])),
@@ -91,13 +57,7 @@ export async function readPrompts(path: string): Promise<CompareOptions["prompts
 }
 
 function parseAs<T>(path: string, content: string, schema: v.GenericSchema<unknown, T>): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(content);
-  } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
-  }
-  const result = v.safeParse(schema, json);
+  const result = v.safeParse(schema, jsonOf(path, content));
   if (result.success) return result.output;
   const [issue] = result.issues;
   const inner = nearest(issue);
@@ -107,8 +67,8 @@ function parseAs<T>(path: string, content: string, schema: v.GenericSchema<unkno
     ? "is no key that a comparison has"
     : received === "undefined"
     ? "is missing"
-    : `is ${received}, wanted is ${expected ?? "another value"}`;
-  throw new SyntaxError(`Cannot use ${path}: ${key === "" ? "it" : `"${key}"`} ${wrong}.`);
+    : `is ${plain(received)}, wanted is ${plain(expected ?? "another value", 400)}`;
+  throw new SyntaxError(`Cannot use ${path}: ${key === "" ? "it" : `"${plain(key)}"`} ${wrong}.`);
 }
 
 /** Of a choice of forms, what is wrong inside the form that came nearest says more than that none fits. */

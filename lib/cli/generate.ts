@@ -4,11 +4,15 @@ import { INIT_NOISES, PREDICTIONS, recipes, SAMPLER_NAMES, SPACINGS } from "../d
 import type { Model } from "../model/model.ts";
 import type { Generated } from "../model/step.ts";
 import type { OpenOptions } from "../model/open.ts";
+import { GUIDANCE_PASSES } from "../model/guidance_passes.ts";
 import { type Precision, PRECISIONS } from "../model/precision.ts";
+import type { PartDescription } from "../model/prepared.ts";
 import type { Request } from "../model/request.ts";
+import { DEVICES } from "../model/sessions/devices.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
+import { NOISE_TYPES } from "../tensor/random/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Arguments, type Command, main, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
 import { MODEL_OPTIONS } from "./model_options.ts";
 import { outputFiles, wantWritable } from "./output.ts";
@@ -52,6 +56,7 @@ export const generate: Command = {
     negative: { value: "TEXT", about: "what guidance pushes away from" },
     seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
+    "noise-type": { value: "NAME", about: "what a pipeline there draws noise in: fp32 (default), fp16, bf16" },
     "noise-habit": {
       value: "NAME",
       about: "each-own (default): a generator a seed, as diffusers; one-stream: one for the whole\n" +
@@ -71,12 +76,21 @@ export const generate: Command = {
       about: "with --image: the share of the steps that is taken, 0 to 1; default 0.3, with --mask 1",
     },
     noise: { value: "FILE", about: "a .safetensors with `noise` [batch, 4, h, w], used in place of the seed" },
-    device: { value: "NAME", about: "where to compute: cpu" },
+    device: { value: "NAME", about: `where to compute, default cpu:\n${inLines(DEVICES)}` },
     precision: {
       value: "NAME",
-      about: "what to compute in: fp32 (default); int8, the U-Net's linear layers in 8 bits",
+      about: "what to compute in: fp32 (default); fp16, bf16, half floats where the device has them; int8,\n" +
+        "the U-Net's linear layers in 8 bits; int4, their weights in 4 bits",
     },
-    memory: { value: "NAME", about: "fast keeps U-Net and VAE loaded, lean one part at a time; default fast" },
+    memory: {
+      value: "NAME",
+      about: "fast (default) keeps U-Net and VAE loaded; lean holds one part at a time, weights mapped,\n" +
+        "and runs a large U-Net in pieces",
+    },
+    "guidance-passes": {
+      value: "NAME",
+      about: "guidance as one batch (default), as two runs, or measured: whichever is faster here",
+    },
     out: { value: "FILE", about: "the picture, .png or .webp; with several seeds FILE-0.png, FILE-1.png, …" },
     record: { value: "FILE", about: "the whole run, as .safetensors" },
     json: { about: "print one JSON object: files, milliseconds, memory, digest of the last latent" },
@@ -89,7 +103,7 @@ export const generate: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const path = args.required(
     "model",
     "a diffusers folder or a .safetensors checkpoint, for example models/pocket/base",
@@ -109,7 +123,7 @@ async function run(args: Arguments): Promise<void> {
   const { open } = await import("../model/open.ts");
   await using model = await open(path, options);
   const opened = performance.now();
-  const made = await generateWithProgress(model, request);
+  const made = await generateWithProgress(model, request, signal);
   const computed = performance.now();
 
   const { savePicture } = await import("../view/picture.ts");
@@ -131,8 +145,8 @@ async function run(args: Arguments): Promise<void> {
   }
   const milliseconds = { open: opened - began, save: ended - computed, total: ended - began };
   const digest = await latentDigest(made.step);
-  const { precision } = model;
-  console.log(JSON.stringify(report(made, { files, digest, milliseconds, precision }), null, 2));
+  const { precision, description } = model;
+  console.log(JSON.stringify(report(made, { files, digest, milliseconds, precision, description }), null, 2));
 }
 
 function openOptions(args: Arguments): OpenOptions {
@@ -142,9 +156,10 @@ function openOptions(args: Arguments): OpenOptions {
     tokenizer: args.text("tokenizer"),
     loras: args.texts("lora").map(loraOf),
     loraMode: args.oneOf("lora-mode", ["branch", "fuse"]),
-    device: args.oneOf("device", ["cpu"]),
+    device: args.oneOf("device", DEVICES),
     precision: args.oneOf("precision", PRECISIONS),
     memory: args.oneOf("memory", ["fast", "lean"]),
+    guidancePasses: args.oneOf("guidance-passes", GUIDANCE_PASSES),
     warn: (message) => console.error(message),
   };
 }
@@ -171,6 +186,7 @@ async function requestOf(args: Arguments): Promise<Request> {
     negative: args.text("negative"),
     seed: noise === undefined ? seedsOf("seed", args.text("seed") ?? "0") : undefined,
     rng: args.oneOf("rng", ["cpu", "cuda"]),
+    noiseType: args.oneOf("noise-type", NOISE_TYPES),
     noiseHabit: args.oneOf("noise-habit", NOISE_HABITS),
     batch: args.number("batch", "a whole number from 1", { whole: true, least: 1 }),
     initNoise: args.oneOf("init-noise", INIT_NOISES),
@@ -208,12 +224,12 @@ async function readNoise(path: string): Promise<Tensor> {
   return await readTensor(await openSafetensors(path), "noise");
 }
 
-async function generateWithProgress(model: Model, request: Request): Promise<Generated> {
+async function generateWithProgress(model: Model, request: Request, signal: AbortSignal): Promise<Generated> {
   const { progress } = await import("../view/progress.ts");
   const recipe = request.recipe ?? "base";
   const bar = await progress({ label: recipe, total: request.steps ?? recipes[recipe].steps });
   try {
-    return await model.generate(request, { onStep: () => void bar.advance() });
+    return await model.generate(request, { signal, onStep: () => void bar.advance() });
   } finally {
     await bar.end();
   }
@@ -221,12 +237,13 @@ async function generateWithProgress(model: Model, request: Request): Promise<Gen
 
 /** What --json prints. Seeds are text: they may have 64 bits. */
 function report(
-  { step, timing }: Generated,
-  { files, digest, milliseconds: { open, save, total }, precision }: {
+  { step, timing, memory }: Generated,
+  { files, digest, milliseconds: { open, save, total }, precision, description }: {
     readonly files: readonly string[];
     readonly digest: string;
     readonly milliseconds: { readonly open: number; readonly save: number; readonly total: number };
     readonly precision: Precision;
+    readonly description: readonly PartDescription[];
   },
 ): Record<string, unknown> {
   const taken = step.path.slice(1);
@@ -243,7 +260,8 @@ function report(
       total,
     },
     precision,
-    memory: step.memory,
+    computed: description,
+    memory,
     digest,
     recipe: step.trajectory.recipe,
     seeds: step.request.noise === undefined ? (Array.isArray(seed) ? seed : [seed]).map(String) : [],

@@ -43,7 +43,10 @@ function embeddings(
   const patch = g.at("patch_embedding");
   const kernel = [patchSize, patchSize];
   const weight = patch.weight("weight", [hiddenSize, imageChannels, ...kernel]);
-  const patches = patch.op("Conv", [pixels, weight], hiddenSize, { kernel_shape: kernel, strides: kernel });
+  const patches = patch.op("Conv", [patch.entered(pixels), weight], hiddenSize, {
+    kernel_shape: kernel,
+    strides: kernel,
+  });
   const batch = g.op("Shape", [pixels], 0, { start: 0, end: 1 });
   const shape = g.op("Concat", [batch, g.ints(1, hiddenSize)], 0, { axis: 0 });
   const start = g.op("Expand", [g.weight("class_embedding", [hiddenSize]), shape], hiddenSize);

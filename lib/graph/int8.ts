@@ -21,13 +21,14 @@ export function int8(base: Lowering, quantized: ReadonlyMap<string, QuantizedWei
   return {
     ...base,
     name: `${base.name}, int8`,
+    why: `${base.why}; the U-Net's linear layers multiply 8-bit integers`,
     matmul(g, x, weight, out, bias, after) {
       const found = quantized.get(weight.key);
       if (found === undefined) return base.matmul(g, x, weight, out, bias, after);
       // Queries, keys and values read one tensor, both halves of a gated layer too: it is quantised once for all.
       const [codes, scale, zero] = g.graph.shared(x.name, "DynamicQuantizeLinear", 3);
       const [weightCodes, weightScales] = [g.graph.external(found.codes), g.graph.external(found.scales)];
-      const inputs = [codes, weightCodes, scale, weightScales, zero, undefined, bias && g.float32(bias)];
+      const inputs = [codes, weightCodes, scale, weightScales, zero, undefined, bias && g.stored(bias)];
       return g.op("MatMulIntegerToFloat", inputs, out, {}, MICROSOFT);
     },
   };

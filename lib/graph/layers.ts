@@ -4,7 +4,7 @@
  */
 
 import { rows } from "../weights/weights.ts";
-import { float, type Scope, type Value } from "./builder.ts";
+import type { Scope, Value } from "./builder.ts";
 
 export interface LinearOptions {
   /** Whether the checkpoint has one. Default true. */
@@ -46,11 +46,11 @@ export interface ConvOptions {
 /** torch.nn.Conv2d with a square kernel. */
 export function conv2d(g: Scope, x: Value, out: number, options: ConvOptions = {}): Value {
   const { kernel = 3, bias = true } = options;
-  const weight = g.float32(g.find("weight", [out, x.channels, kernel, kernel]), x);
+  const weight = g.stored(g.find("weight", [out, x.channels, kernel, kernel]), x);
   const y = convolve(g, bias ? [x, weight, g.weight("bias", [out])] : [x, weight], out, options);
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
-    const hidden = convolve(scope.at("down"), [x, scope.float32(down)], down.shape[0], options);
-    const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.float32(up)], out, { kernel: 1 });
+    const hidden = convolve(scope.at("down"), [x, scope.stored(down)], down.shape[0], options);
+    const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.stored(up)], out, { kernel: 1 });
     return scope.add(sum, delta);
   }, y);
 }
@@ -69,10 +69,7 @@ export function groupNorm(g: Scope, x: Value, groups: number, epsilon: number): 
 /** torch.nn.LayerNorm over the last axis; 1e-5 is torch's default, which diffusers and CLIP keep. */
 export function layerNorm(g: Scope, x: Value, epsilon = 1e-5): Value {
   const shape = [x.channels];
-  return g.op("LayerNormalization", [x, g.weight("weight", shape), g.weight("bias", shape)], x.channels, {
-    axis: -1,
-    epsilon: float(epsilon),
-  });
+  return g.lowering.layerNorm(g, x, g.weight("weight", shape), g.weight("bias", shape), epsilon);
 }
 
 /** x·sigmoid(x) */
@@ -86,7 +83,7 @@ export function relu(g: Scope, x: Value): Value {
 
 /** The exact GELU, by erf. */
 export function gelu(g: Scope, x: Value): Value {
-  return g.op("Gelu", [x], x.channels);
+  return g.lowering.gelu(g, x);
 }
 
 /** OpenAI CLIP's GELU: x·sigmoid(1.702·x) */

@@ -4,16 +4,29 @@
  */
 
 import type { Lowering } from "./builder.ts";
+import {
+  gatheredPick,
+  gelu,
+  instanceGroupNorm,
+  layerNorm,
+  multipliedPick,
+  plainAttention,
+  plainMatmul,
+  plainSigmoidGate,
+} from "./decomposed.ts";
 import { float, MICROSOFT } from "./proto.ts";
 
 /** ONNX Runtime's CPU provider. Every operator here has a kernel there, in float32. */
 export const cpu: Lowering = {
   name: "cpu",
+  why: "the processor's provider runs fused matrix products and attention fastest",
+  compute: "float32",
   widening: "folded",
+  tables: "after",
 
   matmul(g, x, weight, out, bias, after = x) {
-    const y = g.op("FusedMatMul", [x, g.float32(weight, after)], out, { transB: 1 }, MICROSOFT);
-    return bias ? g.add(y, g.float32(bias)) : y;
+    const y = g.op("FusedMatMul", [x, g.stored(weight, after)], out, { transB: 1 }, MICROSOFT);
+    return bias ? g.add(y, g.stored(bias)) : y;
   },
 
   attention(g, q, k, v, heads, mask) {
@@ -21,22 +34,88 @@ export const cpu: Lowering = {
     return g.op("MultiHeadAttention", [q, k, v], q.channels, attributes, MICROSOFT);
   },
 
-  groupNorm(g, x, weight, bias, groups, epsilon) {
-    // ONNX's own GroupNormalization is a function here: the runtime unfolds it into more nodes than these, at load.
-    const grouped = g.reshape(x, [0, groups, -1]);
-    const filled = (value: number) => g.graph.constant("float32", Array<number>(groups).fill(value), [groups]);
-    const attributes = { epsilon: float(epsilon) };
-    const normed = g.op("InstanceNormalization", [grouped, filled(1), filled(0)], x.channels, attributes);
-    const back = g.op("Reshape", [normed, g.op("Shape", [x], 0)], x.channels);
-    const scale = g.op("Unsqueeze", [weight, g.ints(1, 2)], x.channels);
-    const shift = g.op("Unsqueeze", [bias, g.ints(1, 2)], x.channels);
-    return g.add(g.mul(back, scale), shift);
-  },
+  // ONNX's own GroupNormalization is a function here: the runtime unfolds it into more nodes than these, at load.
+  groupNorm: instanceGroupNorm,
+  pick: gatheredPick,
 
   sigmoidGate(g, x, alpha) {
     return g.op("QuickGelu", [x], x.channels, { alpha: float(alpha) }, MICROSOFT);
   },
+
+  gelu,
+  layerNorm,
 };
 
 /** The same in little memory: half floats are widened layer by layer. */
-export const cpuLean: Lowering = { ...cpu, name: "cpu, lean", widening: "bounded" };
+export const cpuLean: Lowering = {
+  ...cpu,
+  name: "cpu, lean",
+  why: "weights stay mapped in their file, and half floats are widened in the layer that uses them",
+  widening: "bounded",
+};
+
+/**
+ * ONNX Runtime's WebGPU provider: operators that all have a kernel there, so that nothing runs on the processor unseen.
+ * Its fused attention gave results that were off by 7 to 19 % on SwiftShader, so attention is spelled out.
+ */
+export const webgpu: Lowering = {
+  name: "webgpu",
+  why: "every operator has a WebGPU kernel; attention is spelled out, as the fused one is wrong on some devices",
+  compute: "float32",
+  widening: "folded",
+  tables: "before",
+  matmul: plainMatmul,
+  attention: plainAttention,
+  groupNorm: instanceGroupNorm,
+  pick: multipliedPick,
+  sigmoidGate: plainSigmoidGate,
+  gelu,
+  layerNorm,
+};
+
+export const webgpuHalf: Lowering = {
+  ...webgpu,
+  name: "webgpu, fp16",
+  why: `${webgpu.why}; values are half floats`,
+  compute: "float16",
+};
+
+/** ONNX Runtime's CUDA provider: the processor's fused operators, which have CUDA kernels too. */
+export const cuda: Lowering = {
+  ...cpu,
+  name: "cuda",
+  why: "fused matrix products and attention have CUDA kernels",
+};
+
+export const cudaHalf: Lowering = {
+  ...cuda,
+  name: "cuda, fp16",
+  why: `${cuda.why}; values are half floats`,
+  compute: "float16",
+};
+
+/** OpenVINO, whose compiler fuses by itself: it is told what is meant, in ONNX's own operators. */
+export const openvino: Lowering = {
+  name: "openvino",
+  why: "ONNX's own operators, which OpenVINO's compiler fuses by itself",
+  compute: "float32",
+  widening: "folded",
+  tables: "after",
+  matmul: plainMatmul,
+  attention: plainAttention,
+
+  groupNorm(g, x, weight, bias, groups, epsilon) {
+    const attributes = { num_groups: groups, epsilon: float(epsilon) };
+    return g.op("GroupNormalization", [x, weight, bias], x.channels, attributes);
+  },
+
+  pick: gatheredPick,
+  sigmoidGate: plainSigmoidGate,
+  gelu,
+  layerNorm,
+};
+
+/** The same, and OpenVINO is told to compute in less. */
+export function openvinoIn(hint: "bf16" | "fp16"): Lowering {
+  return { ...openvino, name: `openvino, ${hint}`, why: `${openvino.why}; it is told to compute in ${hint}`, hint };
+}

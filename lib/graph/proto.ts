@@ -34,8 +34,9 @@ export type Dimension = number | string;
 
 export interface Port {
   readonly name: string;
-  readonly dtype: "float32" | "int32";
-  readonly shape: readonly Dimension[];
+  readonly dtype: "float32" | "int32" | "uint16";
+  /** Missing where a network was cut and the value between its pieces may have any rank. */
+  readonly shape?: readonly Dimension[];
 }
 
 /** An edge of the graph. `channels` is the size of the axis that layers mix: 1 in pictures, the last in tokens. */
@@ -44,11 +45,19 @@ export interface Value {
   readonly channels: number;
 }
 
+/** The number type that layers compute in. */
+export type Compute = "float32" | "float16";
+
+/** What a runtime that converts by itself is to compute in. */
+export type Hint = "bf16" | "fp16";
+
 /** A network ready for a runtime. */
 export interface Network {
   readonly name: string;
   /** A serialised ONNX ModelProto. */
   readonly bytes: Uint8Array;
+  /** What the runtime is to compute in. Default: what the graph says. */
+  readonly hint?: Hint;
   /** The folder that the external data's locations are relative to. */
   readonly root: string;
   readonly inputs: readonly Port[];
@@ -81,10 +90,16 @@ const ONNX_TYPE: Readonly<Record<DType, DataType>> = {
   BOOL: DataType.BOOL,
 };
 
-const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32 } as const;
+const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32, uint16: DataType.UINT16 } as const;
 
 /** Number types by the number that ONNX gives them, for `Cast`. */
-export const CAST = { float32: DataType.FLOAT, int64: DataType.INT64 } as const;
+export const CAST = {
+  float32: DataType.FLOAT,
+  int64: DataType.INT64,
+  float16: DataType.FLOAT16,
+  bfloat16: DataType.BFLOAT16,
+  uint16: DataType.UINT16,
+} as const;
 
 export interface NodeOptions {
   readonly name: string;
@@ -121,7 +136,7 @@ export function externalTensor({ key, file, dtype, shape, offset, byteLength }: 
   });
 }
 
-export type ConstantKind = "float32" | "int64" | "int32";
+export type ConstantKind = "float32" | "float16" | "int64" | "int32";
 
 /** A tensor that the graph itself holds. */
 export function constantTensor(name: string, kind: ConstantKind, values: readonly number[], shape: Shape): TensorProto {
@@ -129,6 +144,9 @@ export function constantTensor(name: string, kind: ConstantKind, values: readonl
   switch (kind) {
     case "float32":
       return create(TensorProtoSchema, { name, dims, dataType: DataType.FLOAT, floatData: [...values] });
+    case "float16":
+      // ONNX keeps the bits of a half float in the low half of a 32-bit integer.
+      return create(TensorProtoSchema, { name, dims, dataType: DataType.FLOAT16, int32Data: values.map(halfBits) });
     case "int32":
       return create(TensorProtoSchema, { name, dims, dataType: DataType.INT32, int32Data: [...values] });
     case "int64":
@@ -142,14 +160,17 @@ export interface GraphParts {
   readonly initializers: readonly TensorProto[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Of ONNX's own operators. Default 21, for what is newer a newer one. */
+  readonly opset?: bigint;
 }
 
 /** A whole model, serialised. */
-export function modelBytes({ name, nodes, initializers, inputs, outputs }: GraphParts): Uint8Array {
+export function modelBytes(parts: GraphParts): Uint8Array {
+  const { name, nodes, initializers, inputs, outputs, opset = OPSET } = parts;
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
     producerName: "fewstep",
-    opsetImport: [{ domain: "", version: OPSET }, { domain: MICROSOFT, version: 1n }],
+    opsetImport: [{ domain: "", version: opset }, { domain: MICROSOFT, version: 1n }],
     graph: {
       name,
       node: [...nodes],
@@ -159,6 +180,17 @@ export function modelBytes({ name, nodes, initializers, inputs, outputs }: Graph
     },
   });
   return toBinary(ModelProtoSchema, model);
+}
+
+/** The nodes and initializers of a serialised model. */
+export function partsOf(bytes: Uint8Array): Pick<GraphParts, "nodes" | "initializers"> {
+  const { graph } = fromBinary(ModelProtoSchema, bytes);
+  return { nodes: graph?.node ?? [], initializers: graph?.initializer ?? [] };
+}
+
+/** Bytes of a tensor in its file; 0 of a constant that the graph itself holds. */
+export function externalBytes({ externalData }: TensorProto): number {
+  return Number(externalData.find(({ key }) => key === "length")?.value ?? 0);
 }
 
 /** What a profile wants to know of a network. */
@@ -172,11 +204,11 @@ export interface Layers {
 export function layersOf(bytes: Uint8Array): Layers {
   const { graph } = fromBinary(ModelProtoSchema, bytes);
   const weights = new Map<string, number>();
-  for (const { name, externalData } of graph?.initializer ?? []) {
-    const length = externalData.find(({ key }) => key === "length")?.value;
-    if (length === undefined) continue;
-    const layer = name.replace(/\.(weight|bias)[^.]*$/, "");
-    weights.set(layer, (weights.get(layer) ?? 0) + Number(length));
+  for (const tensor of graph?.initializer ?? []) {
+    const length = externalBytes(tensor);
+    if (length === 0) continue;
+    const layer = tensor.name.replace(/\.(weight|bias)[^.]*$/, "");
+    weights.set(layer, (weights.get(layer) ?? 0) + length);
   }
   const outputs = new Map<string, string>();
   for (const { name, opType, input: [source] } of graph?.node ?? []) {
@@ -200,7 +232,7 @@ function valueInfo({ name, dtype, shape }: Port): ValueInfoProto {
         case: "tensorType",
         value: {
           elemType: PORT_TYPE[dtype],
-          shape: { dim: shape.map((dimension) => ({ value: dimensionValue(dimension) })) },
+          shape: shape && { dim: shape.map((dimension) => ({ value: dimensionValue(dimension) })) },
         },
       },
     },
@@ -211,4 +243,9 @@ function dimensionValue(dimension: Dimension) {
   return typeof dimension === "number"
     ? { case: "dimValue" as const, value: BigInt(dimension) }
     : { case: "dimParam" as const, value: dimension };
+}
+
+/** A number as the bits of a half float. */
+function halfBits(value: number): number {
+  return new DataView(new Float16Array([value]).buffer).getUint16(0, true);
 }

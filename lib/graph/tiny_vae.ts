@@ -29,7 +29,7 @@ export function buildTinyDecoder(vae: TinyVaeArchitecture, weights: WeightSource
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
   const g = graph.at("decoder");
   const layers = g.at("layers");
-  const soft = g.op("Tanh", [g.mul(latent, g.scalar(1 / (MAGNITUDE * vae.scalingFactor)))], latentChannels);
+  const soft = g.op("Tanh", [g.mul(g.entered(latent), g.scalar(1 / (MAGNITUDE * vae.scalingFactor)))], latentChannels);
   let place = 0;
   let x = conv2d(layers.at(place++), g.mul(soft, g.scalar(MAGNITUDE)), channels);
   x = relu(layers.at(place++), x);
@@ -62,7 +62,7 @@ export function buildTinyEncoder(vae: TinyVaeArchitecture, weights: WeightSource
   const g = graph.at("encoder");
   const layers = g.at("layers");
   let place = 0;
-  let x = g.mul(g.op("Add", [sample, g.scalar(1)], imageChannels), g.scalar(0.5));
+  let x = g.mul(g.op("Add", [g.entered(sample), g.scalar(1)], imageChannels), g.scalar(0.5));
   encoderBlocks.forEach((count, level) => {
     x = conv2d(layers.at(place++), x, channels, level === 0 ? {} : { stride: 2, bias: false });
     for (let i = 0; i < count; i++) x = block(layers.at(place++), x);

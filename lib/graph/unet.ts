@@ -57,9 +57,9 @@ export function buildUnet(unet: UnetArchitecture, weights: WeightSource, options
   const timeIds = graph.input("time_ids", "float32", ["batch", TIME_IDS], TIME_IDS);
 
   const time = timeEmbedding(g, unet, timestep, textEmbeds, timeIds);
-  const conditioning = { unet, time, context };
+  const conditioning = { unet, time, context: g.entered(context) };
 
-  let x = g.at("conv_in").features(conv2d(g.at("conv_in"), sample, unet.down[0].channels));
+  let x = g.at("conv_in").features(conv2d(g.at("conv_in"), g.entered(sample), unet.down[0].channels));
   const skips = [x];
   unet.down.forEach((block, i) => {
     x = downBlock(g.at("down_blocks").at(i), x, block, conditioning, skips);
@@ -82,7 +82,7 @@ function timeEmbedding(g: Scope, unet: UnetArchitecture, timestep: Value, textEm
   let t = g.at("time_proj").reshape(sinusoidal(g.at("time_proj"), timestep, width, unet), [-1, width], width);
   if (unet.timeCondDim !== undefined) {
     const scale = g.graph.input("timestep_cond", "float32", ["batch", unet.timeCondDim], unet.timeCondDim);
-    t = at.add(t, linear(at.at("cond_proj"), scale, width, { bias: false }));
+    t = at.add(t, linear(at.at("cond_proj"), at.entered(scale), width, { bias: false }));
   }
   const time = embedMlp(at, t, embedded);
 
@@ -91,14 +91,14 @@ function timeEmbedding(g: Scope, unet: UnetArchitecture, timestep: Value, textEm
   const added = g.at("add_embedding");
   const addition = embedMlp(
     added,
-    added.concat([textEmbeds, added.reshape(sizes, [0, sizeDim], sizeDim)], 1),
+    added.concat([added.entered(textEmbeds), added.reshape(sizes, [0, sizeDim], sizeDim)], 1),
     embedded,
   );
 
   return silu(at, at.add(time, addition));
 }
 
-/** Sinusoidal embedding of every number of x: `[…]` → `[…, width]`. diffusers' `Timesteps`. */
+/** Sinusoidal embedding of every number of x, in float32: `[…]` → `[…, width]`. diffusers' `Timesteps`. */
 function sinusoidal(g: Scope, x: Value, width: number, { flipSinToCos, freqShift }: UnetArchitecture): Value {
   const half = width / 2;
   const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(MAX_PERIOD) * i / (half - freqShift)));
@@ -109,7 +109,7 @@ function sinusoidal(g: Scope, x: Value, width: number, { flipSinToCos, freqShift
   );
   const sin = g.op("Sin", [angles], half);
   const cos = g.op("Cos", [angles], half);
-  return g.concat(flipSinToCos ? [cos, sin] : [sin, cos], -1);
+  return g.entered(g.concat(flipSinToCos ? [cos, sin] : [sin, cos], -1));
 }
 
 /** Linear, SiLU, linear. diffusers' `TimestepEmbedding`. */

@@ -36,7 +36,7 @@ export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, opt
 
 /** From the latent to the end of the middle block: all that works at the latent's size, and looks at all of it. */
 export function decoderMiddle(g: Scope, latent: Value, vae: VaeArchitecture): Value {
-  let x = g.mul(latent, g.scalar(1 / vae.scalingFactor));
+  let x = g.mul(g.entered(latent), g.scalar(1 / vae.scalingFactor));
   if (vae.postQuantConv) x = conv2d(g.at("post_quant_conv"), x, vae.latentChannels, { kernel: 1 });
   const decoder = g.at("decoder");
   x = conv2d(decoder.at("conv_in"), x, vae.blockOutChannels[vae.blockOutChannels.length - 1]);
@@ -76,7 +76,7 @@ export function buildVaeEncoder(vae: VaeArchitecture, weights: WeightSource, opt
   const sample = graph.input("sample", "float32", ["batch", imageChannels, "height", "width"], imageChannels);
 
   const encoder = g.at("encoder");
-  let x = conv2d(encoder.at("conv_in"), sample, channels[0]);
+  let x = conv2d(encoder.at("conv_in"), g.entered(sample), channels[0]);
   channels.forEach((out, i) => {
     const block = encoder.at("down_blocks").at(i);
     for (let j = 0; j < vae.layersPerBlock; j++) x = resnet(block.at("resnets").at(j), x, out, groups);

@@ -4,6 +4,10 @@
  * POSIX and of Windows at once: a cache may be carried from one to the other.
  */
 
+import { pathFault } from "../weights/paths.ts";
+
+export { pathFault } from "../weights/paths.ts";
+
 export const DEFAULT_ENDPOINT = "https://huggingface.co";
 
 /** Hosts that serve the hub's pages beside the endpoint's own. */
@@ -11,10 +15,6 @@ const HUB_HOSTS: readonly string[] = ["huggingface.co", "www.huggingface.co", "h
 
 /** The hub's own limit on the name of a repository. */
 const LONGEST_REPO = 96;
-/** What the file systems in use allow one name to have. */
-const LONGEST_SEGMENT = 255;
-/** Longer than any path that the hub takes; a bound for what strangers list. */
-const LONGEST_PATH = 1024;
 
 const FORMS = "org/name, org/name:file.safetensors, org/name@revision:file.safetensors or a page of the hub";
 
@@ -160,26 +160,4 @@ function repoFault(repo: string): string | undefined {
 function revisionFault(revision: string): string | undefined {
   if (!/^[A-Za-z0-9._/+-]+$/.test(revision)) return `${JSON.stringify(revision)} is no branch, tag or commit`;
   return pathFault(revision);
-}
-
-/** Names that Windows keeps for devices, with any ending. */
-const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?$/i;
-
-/** Why a path in a repository must not become a path on this disk; undefined where it may. */
-export function pathFault(path: string): string | undefined {
-  const shown = JSON.stringify(path);
-  if (path === "") return "the name of the file is empty";
-  if (path.length > LONGEST_PATH) return `the path has ${path.length} letters, ${LONGEST_PATH} are allowed`;
-  if (path.startsWith("/")) return `${shown} is an absolute path`;
-  if (/^[A-Za-z]:/.test(path)) return `${shown} begins with a drive of Windows`;
-  if (path.includes("\\")) return `${shown} has a backslash`;
-  for (const segment of path.split("/")) {
-    if (segment === "") return `${shown} has an empty folder name`;
-    if (segment === "." || segment === "..") return `${shown} has a "${segment}", which would leave its folder`;
-    if (segment.length > LONGEST_SEGMENT) return `a name in it has ${segment.length} letters, 255 are allowed`;
-    // deno-lint-ignore no-control-regex -- control characters are what is looked for
-    if (/[\x00-\x1f\x7f<>:"|?*]/.test(segment)) return `${shown} has a character that no file name may have`;
-    if (/[. ]$/.test(segment)) return `${shown} has a name that ends in a dot or a space`;
-    if (DEVICE.test(segment)) return `"${segment}" is a device of Windows`;
-  }
 }

@@ -53,7 +53,6 @@ export class Autoencoder {
     }
     wantFinite(latent, "the latent");
     const sample = tile === undefined ? await this.#whole(latent) : await this.#inTiles(latent, tile);
-    wantFinite(sample, "the VAE's output");
     return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
   }
 
@@ -64,8 +63,11 @@ export class Autoencoder {
       isTiny(architecture)
         ? buildTinyDecoder(architecture, weights, this.#options)
         : buildVaeDecoder(architecture, weights, this.#options);
-    const outputs = await this.#stages.use(this.#name, build, (session) => session.run({ latent_sample: latent }));
-    return wantOutput(outputs, "sample");
+    const feeds = { latent_sample: latent };
+    const outputs = await this.#stages.use(this.#name, build, (session) => session.run(feeds));
+    const sample = wantOutput(outputs, "sample");
+    await this.#stages.wantFinite(this.#name, build, feeds, sample, "the VAE's output");
+    return sample;
   }
 
   /** The same, a tile at a time. The batch is taken apart: statistics are a picture's own. */
@@ -103,7 +105,9 @@ export class Autoencoder {
       };
       rows.push(await decodeTiles(middle, options, runTile));
     }
-    return Tensor.concat(rows);
+    const sample = Tensor.concat(rows);
+    wantFinite(sample, "the VAE's output");
+    return sample;
   }
 
   /**
@@ -129,16 +133,13 @@ export class Autoencoder {
       isTiny(architecture)
         ? buildTinyEncoder(architecture, weights, this.#options)
         : buildVaeEncoder(architecture, weights, this.#options);
-    const outputs = await this.#stages.use(`${this.#name}_encoder`, build, (session) => session.run({ sample }));
+    const name = `${this.#name}_encoder`;
+    const outputs = await this.#stages.use(name, build, (session) => session.run({ sample }));
     const latent = outputs.get("latent_sample");
-    if (latent !== undefined) {
-      wantFinite(latent, "the VAE encoder's output");
-      return latent.times(scalingFactor);
-    }
-    const parameters = outputs.get("latent_parameters");
-    if (parameters === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");
-    wantFinite(parameters, "the VAE encoder's output");
-    return sampleLatent(parameters, noise).times(scalingFactor);
+    const made = latent ?? outputs.get("latent_parameters");
+    if (made === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");
+    await this.#stages.wantFinite(name, build, { sample }, made, "the VAE encoder's output");
+    return (latent ?? sampleLatent(made, noise)).times(scalingFactor);
   }
 }
 

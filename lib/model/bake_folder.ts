@@ -14,7 +14,7 @@ import {
   unetConfigOf,
   vaeConfigOf,
 } from "../weights/diffusers_config.ts";
-import type { BakeDType } from "./bake_bytes.ts";
+import type { BakeDType } from "./bake_layout.ts";
 import { eulerConfigOf, readScheduler } from "./scheduler.ts";
 
 export interface FolderFile {

@@ -21,6 +21,10 @@ import type { Weights } from "../weights/weights.ts";
 export const BAKE_LAYOUTS = ["file", "folder", "unet"] as const;
 export type BakeLayout = typeof BAKE_LAYOUTS[number];
 
+/** The numbers that a baked file holds. */
+export const BAKE_DTYPES = ["fp16", "fp32"] as const;
+export type BakeDType = typeof BAKE_DTYPES[number];
+
 /** A tensor to write, and the network that its parts are in. */
 export interface Row extends Stored {
   readonly part: LoraPart | "vae";

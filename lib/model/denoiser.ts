@@ -8,9 +8,11 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { Word } from "../text/tokenizer.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
-import { wantFinite } from "./finite.ts";
+import { type GuidancePasses, GuidedRuns } from "./guidance_passes.ts";
 import type { Loras } from "./loras.ts";
 import { type Observed, readObserved } from "./observed.ts";
+import type { PreparedUnet } from "./prepared.ts";
+import type { SessionRunOptions } from "./sessions/session.ts";
 import type { Stages } from "./stage.ts";
 import type { Step } from "./step.ts";
 
@@ -18,8 +20,9 @@ export interface DenoiserOptions {
   readonly unet: Part<UnetArchitecture>;
   readonly stages: Stages;
   readonly lowering: Lowering;
-  /** Asked when the U-Net is loaded, where what runs it has to be prepared. Default `lowering`. */
-  readonly prepared?: () => Promise<Lowering>;
+  /** Asked when the U-Net is loaded: what runs it may have to be made of its weights. */
+  readonly prepared: () => Promise<PreparedUnet>;
+  readonly passes: GuidancePasses;
   readonly loras: Loras;
   /** The words of a prompt, which attention to it is told by. */
   readonly words: (prompt: string) => Promise<readonly Word[]>;
@@ -34,12 +37,18 @@ export interface Predicted {
   readonly observed: Observed | undefined;
 }
 
+export interface PredictOptions extends SessionRunOptions {
+  readonly observe?: Observe;
+}
+
 export class Denoiser {
   readonly #options: DenoiserOptions;
+  readonly #guided: GuidedRuns;
   #observable: readonly Observable[] | undefined;
 
   constructor(options: DenoiserOptions) {
     this.#options = options;
+    this.#guided = new GuidedRuns(options.passes);
   }
 
   /** Whether the U-Net was distilled with guidance: it takes the scale as an input, and needs no unconditional half. */
@@ -49,11 +58,17 @@ export class Denoiser {
 
   /** Layers that can be observed. */
   get observable(): readonly Observable[] {
-    return this.#observable ??= this.#build().observable;
+    const { unet, lowering } = this.#options;
+    return this.#observable ??= this.#build({ unet, lowering }).observable;
   }
 
-  /** @throws RangeError when the network gives NaN or infinity */
-  async predict({ conditioning, trajectory, latent, index, request }: Step, observe?: Observe): Promise<Predicted> {
+  /**
+   * @throws RangeError when the network gives NaN or infinity, naming the layer; the reason of `signal` when it was aborted
+   */
+  async predict(
+    { conditioning, trajectory, latent, index, request }: Step,
+    { observe, signal }: PredictOptions = {},
+  ): Promise<Predicted> {
     const { stages, loras } = this.#options;
     const { timesteps, sigmas } = trajectory.schedule;
     const input = samplers[trajectory.sampler].scaleInput(latent, sigmas[index]);
@@ -74,13 +89,16 @@ export class Denoiser {
     let unet = 0;
     const outputs = await stages.use("unet", () => this.#prepare(observe), async (session) => {
       const started = performance.now();
-      const results = await session.run(feeds);
+      const results = guides
+        ? await this.#guided.run(session, feeds, rows, { signal })
+        : await session.run(feeds, { signal });
       unet = performance.now() - started;
       return results;
     }, observe && [observe.heads, ...observe.layers].join(" "));
     const raw = outputs.get("out_sample");
     if (raw === undefined) throw new Error("Cannot take the step: the U-Net's graph gave no out_sample.");
-    wantFinite(raw, `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`);
+    const what = `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`;
+    await stages.wantFinite("unet", () => this.#prepare(), feeds, raw, what);
     const words = observe ? await this.#options.words(request.prompt) : [];
     const observed = observe && readObserved(outputs, observe, { latent: latent.shape, guided: guides, words });
     if (!guides) return { output: raw, unet, observed };
@@ -89,13 +107,12 @@ export class Denoiser {
     return { output: guided(unconditional, conditional, scale, trajectory.guidanceRescale), unet, observed };
   }
 
-  async #prepare(observe: Observe | undefined): Promise<Network> {
-    return this.#build(observe, await this.#options.prepared?.());
+  async #prepare(observe?: Observe): Promise<Network> {
+    return this.#build(await this.#options.prepared(), observe);
   }
 
-  #build(observe?: Observe, lowering = this.#options.lowering): Network {
-    const { unet: { architecture, weights }, loras } = this.#options;
-    return buildUnet(architecture, weights, { lowering, adapters: loras.adapters("unet"), observe });
+  #build({ unet: { architecture, weights }, lowering }: PreparedUnet, observe?: Observe): Network {
+    return buildUnet(architecture, weights, { lowering, adapters: this.#options.loras.adapters("unet"), observe });
   }
 
   #embeddedGuidance({ embeddedGuidance, guidance }: Trajectory, rows: number): { readonly timestep_cond?: Tensor } {

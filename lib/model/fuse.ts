@@ -1,16 +1,17 @@
 /**
  * LoRAs fused: W + Σ strength·(alpha/rank)·up·down (Hu et al. 2021, arXiv 2106.09685, section 4.1), computed in float32
- * tensor by tensor and kept in a file of their own, from which the runtime maps them like any others.
+ * piece by piece and kept in a file of their own, from which the runtime maps them like any others.
  */
 
 import { join } from "node:path";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { LoraPart } from "../weights/lora.ts";
-import { openSafetensors, type PlannedTensor, streamSafetensors } from "../weights/safetensors.ts";
+import { openSafetensors, type PlannedTensor, streamPieces } from "../weights/safetensors.ts";
 import { shapeOf, type Weights } from "../weights/weights.ts";
-import { type Change, changesOf, fusedWeight, sumNetwork } from "./lora_sum.ts";
+import { type Change, changesOf } from "./lora_sum.ts";
 import type { LoadedLora } from "./loras.ts";
-import type { Runtime, Session } from "./sessions/session.ts";
+import { WeightArithmetic } from "./sessions/weight_arithmetic.ts";
+import { streamWeights } from "./weight_stream.ts";
 
 /** A checkpoint whose weights have LoRAs in them. */
 export interface Fused {
@@ -22,19 +23,19 @@ export interface Fused {
 }
 
 /**
- * Fuses LoRAs into a checkpoint. One tensor is in memory at a time; the file, in the system's temporary folder, has
+ * Fuses LoRAs into a checkpoint. Some megabytes of it are in memory at a time; the file, in the system's temporary folder, has
  * the size of the changed weights in float32.
  */
-export async function fuse(checkpoint: Checkpoint, loras: readonly LoadedLora[], runtime: Runtime): Promise<Fused> {
+export async function fuse(checkpoint: Checkpoint, loras: readonly LoadedLora[]): Promise<Fused> {
   const folder = await Deno.makeTempDir({ prefix: "fewstep-fused-" });
   const discard = () => Deno.remove(folder, { recursive: true });
-  const session = await runtime.load(sumNetwork(runtime));
+  const arithmetic = new WeightArithmetic();
   try {
     const fused = async <P extends { readonly weights: Weights }>(part: P, name: LoraPart): Promise<P> => {
       const changes = changesOf(part.weights, name, loras);
       if (changes.size === 0) return part;
       const path = join(folder, `${name}.safetensors`);
-      await writeFused(path, changes, session);
+      await writeFused(path, changes, arithmetic);
       return { ...part, weights: part.weights.replacedBy(await openSafetensors(await Deno.realPath(path))) };
     };
     return {
@@ -51,16 +52,16 @@ export async function fuse(checkpoint: Checkpoint, loras: readonly LoadedLora[],
     await discard();
     throw error;
   } finally {
-    await session.release();
+    await arithmetic.release();
   }
 }
 
-async function writeFused(path: string, changes: ReadonlyMap<string, Change>, session: Session): Promise<void> {
+async function writeFused(
+  path: string,
+  changes: ReadonlyMap<string, Change>,
+  arithmetic: WeightArithmetic,
+): Promise<void> {
   const planned = [...changes].map(([name, { ref }]): PlannedTensor => ({ name, dtype: "F32", shape: shapeOf(ref) }));
-  await streamSafetensors(path, planned, async ({ name }) => {
-    const change = changes.get(name);
-    if (change === undefined) throw new RangeError(`Cannot fuse "${name}": it is not among the changes.`);
-    const { data } = await fusedWeight(change, session);
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  });
+  const jobs = [...changes.values()].map((change) => ({ ...change, to: "fp32" as const }));
+  await streamPieces(path, planned, streamWeights(jobs, arithmetic));
 }

@@ -1,13 +1,11 @@
-/** The arithmetic of fusing: W + Σ strength·(alpha/rank)·up·down, one weight at a time, by the runtime. */
+/** What LoRAs add to a weight: Σ strength·(alpha/rank)·up·down, as one product of two small matrices. */
 
-import { Graph, type Network } from "../graph/builder.ts";
-import { sizeOf, Tensor } from "../tensor/tensor.ts";
+import { sizeOf } from "../tensor/tensor.ts";
 import type { LoraModule, LoraPart } from "../weights/lora.ts";
-import { readEntry } from "../weights/safetensors.ts";
-import { readWeight } from "../weights/read.ts";
+import { readBytesOf, readEntry } from "../weights/safetensors.ts";
 import { shapeOf, type WeightRef, type Weights } from "../weights/weights.ts";
 import type { LoadedLora } from "./loras.ts";
-import type { Runtime, Session } from "./sessions/session.ts";
+import type { LowRank, Stored, WeightArithmetic } from "./sessions/weight_arithmetic.ts";
 
 /** One weight, and what is added to it. */
 export interface Change {
@@ -28,49 +26,40 @@ export function changesOf(weights: Weights, part: LoraPart, loras: readonly Load
 }
 
 /**
- * The changed weight in float32, the way round that a network sees it: `[out, in]` or `[out, in, k, k]`.
+ * The product of a change: several LoRAs side by side are one of the sum of their ranks.
  *
- * @param session of `sumNetwork`
+ * @returns `up` `[out, ranks]`, `down` `[ranks, in]` with strengths and scales in it; undefined where nothing is added
  */
-export async function fusedWeight({ ref, modules }: Change, session: Session): Promise<Tensor> {
+export async function productOf({ ref, modules }: Change, arithmetic: WeightArithmetic): Promise<LowRank | undefined> {
+  if (modules.length === 0) return undefined;
   const shape = shapeOf(ref);
   const [out] = shape;
-  let weight = matrix(await readWeight(ref), out);
-  for (const { module: { up, down, scale }, strength } of modules) {
-    const rank = down.shape[0];
-    const outputs = await session.run({
-      weight,
-      up: matrix(await readEntry(up.file, up), out),
-      down: matrix(await readEntry(down.file, down), rank),
-      strength: Tensor.of([strength * scale], []),
-    });
-    const result = outputs.get("fused");
-    if (result === undefined) throw new Error("Cannot fuse: the sum's graph gave nothing.");
-    weight = result;
+  const columns = sizeOf(shape) / out;
+  const rank = modules.reduce((sum, { module: { down } }) => sum + down.shape[0], 0);
+  const up = new Float32Array(out * rank);
+  const down = new Float32Array(rank * columns);
+  let before = 0;
+  for (const { module, strength } of modules) {
+    const [own, factor] = [module.down.shape[0], strength * module.scale];
+    const [left, right] = [await wide(module.up, arithmetic), await wide(module.down, arithmetic)];
+    for (let i = 0; i < right.length; i++) down[before * columns + i] = right[i] * factor;
+    for (let row = 0; row < out; row++) {
+      up.set(left.subarray(row * own, (row + 1) * own), row * rank + before);
+    }
+    before += own;
   }
-  return weight.reshape(shape);
+  return { up, down, rank };
 }
 
-function matrix(tensor: Tensor, rows: number): Tensor {
-  return tensor.reshape([rows, sizeOf(tensor.shape) / rows]);
-}
+/** How the arithmetic calls the number types that it reads. */
+export const STORED: Readonly<Partial<Record<WeightRef["dtype"], Stored>>> = { F32: "fp32", F16: "fp16", BF16: "bf16" };
 
-/** `fused` = `weight` `[out, in]` + `strength`·`up` `[out, rank]`·`down` `[rank, in]` */
-export function sumNetwork({ lowering }: Runtime): Network {
-  const none = {
-    part: "LoRA sum",
-    has: () => false,
-    get(key: string): never {
-      throw new RangeError(`The LoRA sum has no weight "${key}".`);
-    },
-  };
-  const graph = new Graph({ name: "LoRA sum", weights: none, lowering });
-  const g = graph.at("sum");
-  const weight = graph.input("weight", "float32", ["out", "in"]);
-  const up = graph.input("up", "float32", ["out", "rank"]);
-  const down = graph.input("down", "float32", ["rank", "in"]);
-  const strength = graph.input("strength", "float32", []);
-  // One pass over the large matrix: the strength goes into the small one, the sum into the product.
-  graph.output("fused", g.op("Gemm", [up, g.mul(down, strength), weight], 0), ["out", "in"]);
-  return graph.finish();
+/** A matrix of a LoRA in float32. */
+async function wide(ref: WeightRef, arithmetic: WeightArithmetic): Promise<Float32Array<ArrayBuffer>> {
+  const dtype = STORED[ref.dtype];
+  if (dtype === undefined) return (await readEntry(ref.file, ref)).data;
+  const values = new Float32Array(sizeOf(ref.shape));
+  const bytes = await readBytesOf(ref.file, ref);
+  await arithmetic.run({ dtype, bytes }, { dtype: "fp32", bytes: new Uint8Array(values.buffer) }, values.length);
+  return values;
 }

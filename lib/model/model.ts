@@ -9,19 +9,20 @@ import {
   usesGuidance,
 } from "../diffusion/mod.ts";
 import type { Observable, Observe } from "../graph/observable.ts";
-import { readMemory } from "../measure/memory.ts";
+import type { Memory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
 import { Autoencoder } from "./autoencoder.ts";
 import type { Conditioning, Size } from "./conditioning.ts";
 import { Denoiser } from "./denoiser.ts";
-import { int8Unet } from "./int8.ts";
 import { type LoadedLora, Loras } from "./loras.ts";
 import type { DecodeOptions, ModelOptions } from "./model_options.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
-import type { Overrides, Request, RunOptions } from "./request.ts";
+import { describeParts, loweringFor, type PartDescription, prepareUnet } from "./prepared.ts";
+import { batchOf, type Overrides, type Request, type RunOptions } from "./request.ts";
+import { wantRoom } from "./room.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
@@ -32,14 +33,18 @@ import { type Generated, Step } from "./step.ts";
 import { reasonToStop } from "./stop.ts";
 import { TextEncoders } from "./text.ts";
 
+/** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
+  /** What it is made of: weights and architecture of each part. */
   readonly checkpoint: Checkpoint;
   /** The path and options that it was opened with. */
   readonly source: ModelSource;
   /** The checkpoint as it was published: before LoRAs were fused into it. */
   readonly published: Checkpoint;
+  /** What computes. */
   readonly runtime: Runtime;
   readonly #options: ModelOptions;
+  /** What it computes in. */
   readonly precision: Precision;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
@@ -67,13 +72,23 @@ export class Model {
     this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
     this.#loras = new Loras(loras, loraMode);
     this.#onClose = options.onClose;
-    const { lowering } = runtime;
-    const parts = { stages: this.#stages, lowering, loras: this.#loras };
+    const parts = { stages: this.#stages, lowering: loweringFor(runtime, precision), loras: this.#loras };
     this.#text = new TextEncoders({ ...parts, checkpoint, warn });
     const { unet } = checkpoint;
-    const int8 = () => int8Unet(lowering, unet, { folder: options.quantizedFolder });
+    const { preparedFolder: folder, guidancePasses: passes = "batch" } = options;
+    const prepared = () => prepareUnet(unet, runtime, { precision, folder });
     const words = (prompt: string) => this.#text.words(prompt);
-    this.#denoiser = new Denoiser({ ...parts, unet, words, prepared: precision === "int8" ? int8 : undefined });
+    this.#denoiser = new Denoiser({ ...parts, unet, words, passes, prepared });
+  }
+
+  /** How each part is computed: runtime, precision, which operators its layers become and why. */
+  get description(): readonly PartDescription[] {
+    return describeParts(this.runtime, this.precision);
+  }
+
+  /** The process's memory now, and what each stage that has run took: text encoders, U-Net, VAE. */
+  get memory(): Memory {
+    return this.#stages.memory;
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
@@ -133,6 +148,7 @@ export class Model {
     const started = performance.now();
     const encoded = this.#text.elapsed;
     const trajectory = this.plan(request);
+    this.#wantRoom(request, trajectory);
     const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
@@ -151,7 +167,7 @@ export class Model {
       generators,
       history: [],
       timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },
-      memory: readMemory(),
+      memory: this.memory,
     });
   }
 
@@ -172,10 +188,10 @@ export class Model {
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet, observed } = await this.#denoiser.predict(from, observe);
+    const { output, unet, observed } = await this.#denoiser.predict(from, { observe, signal });
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
-      memory: readMemory(),
+      memory: this.memory,
       observed,
     }));
   }
@@ -273,7 +289,8 @@ export class Model {
     signal?.throwIfAborted();
     const t2 = performance.now();
     const image = await this.decode(step);
-    return { step, image, timing: { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 } };
+    const timing = { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 };
+    return { step, image, timing, memory: this.memory };
   }
 
   /** The same model on another runtime, one part in memory at a time. This one's parts are released first. */
@@ -290,6 +307,7 @@ export class Model {
     await onClose?.();
   }
 
+  /** As `close`, at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -301,6 +319,16 @@ export class Model {
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
     return branch(step, { request, trajectory, conditioning });
+  }
+
+  #wantRoom(request: Request, { guidance }: Trajectory): void {
+    const guided = usesGuidance(guidance) && !this.#denoiser.embedsGuidance;
+    wantRoom(this.checkpoint, {
+      batch: batchOf(request),
+      size: this.sizeOf(request),
+      guided,
+      memory: this.#options.memory,
+    });
   }
 
   #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {

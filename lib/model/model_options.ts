@@ -3,6 +3,7 @@
 import type { SchedulerConfig } from "../diffusion/mod.ts";
 import type { AutoencoderArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint, Part } from "../weights/checkpoint.ts";
+import type { GuidancePasses } from "./guidance_passes.ts";
 import type { LoadedLora, LoraMode } from "./loras.ts";
 import type { Precision } from "./precision.ts";
 import type { Runtime } from "./sessions/session.ts";
@@ -18,8 +19,10 @@ export interface ModelOptions {
   readonly preview?: Part<AutoencoderArchitecture>;
   readonly runtime: Runtime;
   readonly precision: Precision;
-  /** Where weights go that are quantised. Default: the kit's cache. */
-  readonly quantizedFolder?: string;
+  /** Where weights go that are made for a precision. Default: the kit's cache. */
+  readonly preparedFolder?: string;
+  /** Default "batch". */
+  readonly guidancePasses?: GuidancePasses;
   readonly scheduler: SchedulerConfig;
   readonly memory: MemoryMode;
   readonly loras: readonly LoadedLora[];

@@ -4,25 +4,28 @@ import { kindOf } from "../weights/files.ts";
 import { type CheckpointOptions, openAutoencoder, openCheckpoint } from "../weights/open.ts";
 import { openLora } from "../weights/lora.ts";
 import { fuse } from "./fuse.ts";
+import type { GuidancePasses } from "./guidance_passes.ts";
 import type { LoadedLora, LoraMode } from "./loras.ts";
 import { Model } from "./model.ts";
 import { type Precision, wantPrecision } from "./precision.ts";
 import { readScheduler } from "./scheduler.ts";
-import { onnxRuntimeCpu } from "./sessions/onnxruntime.ts";
+import { type Device, runtimeOn } from "./sessions/devices.ts";
 import type { MemoryMode } from "./stage.ts";
 
+/** How a checkpoint is opened. */
 export interface OpenOptions extends CheckpointOptions {
-  /** Where to compute. Default "cpu". */
-  readonly device?: "cpu";
+  /** Where to compute. Default "cpu". docs/devices.md says what each needs. */
+  readonly device?: Device;
   /**
-   * What to compute in, whatever the file holds. Default "fp32". "int8": the U-Net's linear layers in 8-bit integers,
-   * about twice as fast on processors with VNNI and some percent off; the first use quantises the weights into a cache.
+   * What to compute in, whatever the file holds. Default "fp32". "fp16" and "bf16": half floats, the VAE apart. "int8":
+   * the U-Net's linear layers in 8-bit integers, about twice as fast on processors with VNNI and some percent off.
+   * "int4": their weights in 4 bits, for memory. What has to be made of the weights is made at first use, into a cache.
    */
   readonly precision?: Precision;
   /**
    * "fast" (default) keeps U-Net and VAE loaded, in float32, and lets the text encoders go; "lean" holds one part at a
-   * time, at the price of loading it again, and leaves weights in their file, mapped: half floats are widened layer by
-   * layer, each time.
+   * time, at the price of loading it again. On the processor it also leaves weights in their file, mapped: half floats
+   * are widened layer by layer, each time, and a U-Net of more than 512 MiB is run in pieces.
    */
   readonly memory?: MemoryMode;
   /**
@@ -37,6 +40,11 @@ export interface OpenOptions extends CheckpointOptions {
    * change from step to step. "fuse": into the weights, once; steps cost no more than without.
    */
   readonly loraMode?: LoraMode;
+  /**
+   * How a guided step runs both its halves: as one batch (default), in two runs, which takes less memory, or "measured":
+   * whichever is faster here, tried at a size's first guided step.
+   */
+  readonly guidancePasses?: GuidancePasses;
   /** Threads of the runtime. Default: its own choice, one a core. */
   readonly threads?: number;
   /** Told in a sentence what a user should know, such as a prompt cut off. Default `console.warn`. */
@@ -51,10 +59,9 @@ export interface OpenOptions extends CheckpointOptions {
  * @throws an error whose message is one sentence: what is wrong, what was looked for
  */
 export async function open(path: string, options: OpenOptions = {}): Promise<Model> {
-  const { unet, vae, tokenizer, loras = [], loraMode = "branch", precision = "fp32", memory = "fast", threads } =
-    options;
-  const { warn = console.warn } = options;
-  const runtime = onnxRuntimeCpu({ threads, memory });
+  const { unet, vae, tokenizer, loras = [], loraMode = "branch", warn = console.warn } = options;
+  const { device = "cpu", precision = "fp32", memory = "fast", threads } = options;
+  const runtime = await runtimeOn(device, { threads, memory });
   wantPrecision(precision, runtime);
   const [model, unetPath, vaePath, previewPath] = await Promise.all(
     [path, unet, vae, options.preview].map((name) => name && located(name)),
@@ -68,7 +75,9 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     loaded.push({ lora: await openLora(await located(file), checkpoint), strength });
   }
   for (const { lora: { path, unmatched } } of loaded) {
-    if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
+    if (unmatched.length > 0) {
+      warn(`${path}: these of its modules and tensors are not in the model, and left out: ${unmatched.join(", ")}.`);
+    }
   }
   const source = {
     checkpoint: path,
@@ -79,12 +88,24 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     loraMode,
     precision,
   };
-  const rest = { source, runtime, precision, preview, scheduler, memory, loras: loaded, loraMode, warn };
+  const { guidancePasses } = options;
+  const rest = {
+    source,
+    runtime,
+    precision,
+    preview,
+    scheduler,
+    memory,
+    guidancePasses,
+    loras: loaded,
+    loraMode,
+    warn,
+  };
   if (loraMode === "branch" || loaded.length === 0) return new Model({ ...rest, checkpoint });
-  const fused = await fuse(checkpoint, loaded, runtime);
-  // Fused weights are made anew each time: what is quantised of them would only pile up in the cache.
-  const { checkpoint: changed, folder: quantizedFolder, discard: onClose } = fused;
-  return new Model({ ...rest, checkpoint: changed, published: checkpoint, quantizedFolder, onClose });
+  const fused = await fuse(checkpoint, loaded);
+  // Fused weights are made anew each time: what is made of them would only pile up in the cache.
+  const { checkpoint: changed, folder: preparedFolder, discard: onClose } = fused;
+  return new Model({ ...rest, checkpoint: changed, published: checkpoint, preparedFolder, onClose });
 }
 
 /** A path as it is; a hub's name as the path of its cached files. The hub's code is loaded only for a name. */

@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { recipes } from "../diffusion/mod.ts";
 import { describeMachine } from "../measure/machine.ts";
 import { VERSION } from "../version.ts";
+import { issueClause, jsonOf } from "../weights/config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { PRECISIONS } from "./precision.ts";
 import { digestsOf, type RecordedModel } from "./record.ts";
@@ -180,15 +181,11 @@ export function portablePath(path: string): string {
 
 /** Parses what a file carries. @throws SyntaxError in one sentence. */
 export function parseProvenance(text: string, where: string): Provenance {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new SyntaxError(`Cannot read what made ${where}: its provenance is not JSON.`);
-  }
-  const result = v.safeParse(provenanceSchema, json);
+  const result = v.safeParse(provenanceSchema, jsonOf(`what made ${where}`, text));
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const key = v.getDotPath(issue) ?? "the whole";
-  throw new SyntaxError(`Cannot read what made ${where}: "${key}" in its provenance: ${issue.message}.`);
+  const hint = v.getDotPath(issue) === "version"
+    ? ` This kit reads version ${PROVENANCE_VERSION}: use the kit that wrote it, or a newer one.`
+    : "";
+  throw new SyntaxError(`Cannot read what made ${where}: in its provenance ${issueClause(issue)}.${hint}`);
 }

@@ -14,6 +14,7 @@ import * as v from "valibot";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { VERSION } from "../version.ts";
 import { sha256 } from "../weights/digest.ts";
+import { finite, issueClause, jsonOf } from "../weights/config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../weights/safetensors.ts";
 import type { LoadedLora } from "./loras.ts";
@@ -25,19 +26,19 @@ import type { Step } from "./step.ts";
 /** Of the record's layout and meaning: a reader must not guess what another number means. */
 const RECORD_VERSION = 1;
 
-const numbers = v.array(v.number());
+const numbers = v.array(finite);
 
 const metadataSchema = v.looseObject({
   version: v.literal(RECORD_VERSION),
   /** As it stood at the end. */
   request: requestSchema,
   /** Where a run branched: requests that held before `request` did, each until that step. */
-  earlier: v.optional(v.array(v.looseObject({ until: v.number(), request: requestSchema })), []),
+  earlier: v.optional(v.array(v.looseObject({ until: finite, request: requestSchema })), []),
   recipe: v.string(),
   /** sha256 of each weight file, by part and file name. */
   digests: v.record(v.string(), v.record(v.string(), v.string())),
   /** Milliseconds: text and noise; each step; of it the U-Net. */
-  timing: v.object({ begin: v.number(), steps: numbers, unet: numbers }),
+  timing: v.object({ begin: finite, steps: numbers, unet: numbers }),
   /** Bytes, after each step. */
   memory: v.object({ resident: numbers, peak: numbers }),
   software: v.record(v.string(), v.string()),
@@ -48,24 +49,41 @@ type Metadata = v.InferInput<typeof metadataSchema>;
 
 /** A record, opened. Shapes as in the file. */
 export interface RunRecord {
+  /** What was asked for. */
   readonly request: Request;
   /** Requests that held before a branch, each until that step. */
   readonly earlier: readonly { readonly until: number; readonly request: Request }[];
+  /** By which recipe. */
   readonly recipe: string;
+  /** sha256 of each weight file, by part and file name. */
   readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Milliseconds of text, steps and decoding. */
   readonly timing: Metadata["timing"];
+  /** Bytes resident, and at the peak. */
   readonly memory: Metadata["memory"];
+  /** Versions, by name. */
   readonly software: Readonly<Record<string, string>>;
+  /** `[batch, 4, h, w]`, unit normal, before it is scaled. */
   readonly noise: Tensor;
+  /** `[batch, 77, D]` */
   readonly promptEmbeds: Tensor;
+  /** `[batch, P]` */
   readonly pooledPromptEmbeds: Tensor;
+  /** As `promptEmbeds`, of what guidance pushes away from. */
   readonly negativePromptEmbeds: Tensor | undefined;
+  /** As `pooledPromptEmbeds`, of the same. */
   readonly negativePooledPromptEmbeds: Tensor | undefined;
+  /** `[n]`, what the network was told. */
   readonly timesteps: Tensor;
+  /** `[n + 1]`, falling to 0. */
   readonly sigmas: Tensor;
+  /** `[n + 1, batch, 4, h, w]`: first the scaled start, last the result. */
   readonly latents: Tensor;
+  /** `[n, batch, 4, h, w]`: x0, what the network took the picture to be. */
   readonly denoised: Tensor;
+  /** `[n, batch, 4, h, w]`: the network's output after guidance. */
   readonly prediction: Tensor;
+  /** `[batch, 3, height, width]` in 0..1, where it was decoded. */
   readonly image: Tensor | undefined;
   /** The clean latents of the picture that was inpainted, `[B,4,h,w]`. */
   readonly initLatents: Tensor | undefined;
@@ -79,7 +97,9 @@ export interface RecordedModel {
   readonly precision: Precision;
 }
 
+/** What a record is made of. */
 export interface SaveRecordOptions {
+  /** What made the run. */
   readonly model: RecordedModel;
   /** The last step of the run, finished or not. */
   readonly step: Step;
@@ -220,18 +240,13 @@ export async function openRecord(path: string): Promise<RunRecord> {
 }
 
 function parseMetadata(path: string, text: string): v.InferOutput<typeof metadataSchema> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new SyntaxError(`Cannot open ${path} as a record: its metadata "fewstep" is not JSON.`);
-  }
-  const result = v.safeParse(metadataSchema, json);
+  const result = v.safeParse(metadataSchema, jsonOf(`the metadata of ${path}`, text));
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const key = v.getDotPath(issue) ?? "fewstep";
-  const hint = key === "version" ? ` This kit reads version ${RECORD_VERSION}.` : "";
-  throw new SyntaxError(`Cannot open ${path} as a record: "${key}" in its metadata: ${issue.message}.${hint}`);
+  const hint = v.getDotPath(issue) === "version"
+    ? ` This kit reads version ${RECORD_VERSION}: use the kit that wrote it, or a newer one.`
+    : "";
+  throw new SyntaxError(`Cannot open ${path} as a record: in its metadata ${issueClause(issue)}.${hint}`);
 }
 
 function checkShapes(path: string, record: RunRecord): void {

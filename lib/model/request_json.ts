@@ -3,14 +3,16 @@
 import * as v from "valibot";
 import { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
+import { NOISE_TYPES } from "../tensor/random/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { finite } from "../weights/config.ts";
 import { type Request, seedsOf } from "./request.ts";
 
-const size = v.object({ width: v.number(), height: v.number() });
+const size = v.object({ width: finite, height: finite });
 
 const microConditioning = v.object({
   originalSize: v.optional(size),
-  crop: v.optional(v.object({ top: v.number(), left: v.number() })),
+  crop: v.optional(v.object({ top: finite, left: finite })),
   targetSize: v.optional(size),
 });
 
@@ -18,10 +20,11 @@ const microConditioning = v.object({
 export const requestSchema = v.looseObject({
   prompt: v.string(),
   negative: v.optional(v.string()),
-  seed: v.array(v.pipe(v.string(), v.regex(/^-?\d+$/))),
+  seed: v.array(v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))),
   rng: v.optional(v.picklist(["cpu", "cuda"])),
+  noiseType: v.optional(v.picklist(NOISE_TYPES)),
   noiseHabit: v.optional(v.picklist(NOISE_HABITS)),
-  batch: v.optional(v.number()),
+  batch: v.optional(finite),
   initNoise: v.optional(v.picklist(INIT_NOISES)),
   /** Whether the noise was given, and not drawn from the seeds. */
   noise: v.optional(v.boolean(), false),
@@ -29,22 +32,22 @@ export const requestSchema = v.looseObject({
   image: v.optional(v.boolean(), false),
   /** Whether it was inpainted: the mask stands in the record as `mask_image`. */
   mask: v.optional(v.boolean(), false),
-  strength: v.optional(v.number()),
+  strength: v.optional(finite),
   recipe: v.optional(v.string()),
   sampler: v.optional(v.picklist(SAMPLER_NAMES)),
   spacing: v.optional(v.picklist(SPACINGS)),
   prediction: v.optional(v.picklist(PREDICTIONS)),
   ramp: v.optional(v.picklist(RAMPS)),
-  steps: v.optional(v.number()),
-  timesteps: v.optional(v.array(v.number())),
-  sigmas: v.optional(v.array(v.number())),
-  guidance: v.optional(v.number()),
-  guidanceRescale: v.optional(v.number()),
-  guidanceInterval: v.optional(v.object({ from: v.number(), to: v.number() })),
-  eta: v.optional(v.number()),
+  steps: v.optional(finite),
+  timesteps: v.optional(v.array(finite)),
+  sigmas: v.optional(v.array(finite)),
+  guidance: v.optional(finite),
+  guidanceRescale: v.optional(finite),
+  guidanceInterval: v.optional(v.object({ from: finite, to: finite })),
+  eta: v.optional(finite),
   microConditioning: v.optional(microConditioning),
   negativeMicroConditioning: v.optional(microConditioning),
-  loraStrengths: v.optional(v.array(v.number())),
+  loraStrengths: v.optional(v.array(finite)),
   size: v.optional(size),
   unguarded: v.optional(v.boolean()),
 });

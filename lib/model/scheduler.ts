@@ -3,7 +3,8 @@
 import * as v from "valibot";
 import { type Prediction, type SamplerName, type SchedulerConfig, SDXL_SCHEDULER } from "../diffusion/mod.ts";
 import type { Contents } from "../weights/checkpoint.ts";
-import { readConfig } from "../weights/config.ts";
+import { finite, readConfig } from "../weights/config.ts";
+import { plain } from "../weights/said.ts";
 import { DIFFUSERS_VERSION } from "../weights/diffusers_config.ts";
 
 /** diffusers' scheduler classes by the sampler that they are. */
@@ -19,16 +20,29 @@ const SAMPLERS: Readonly<Record<string, SamplerName>> = {
 
 const PREDICTIONS: Readonly<Record<string, Prediction>> = { epsilon: "epsilon", v_prediction: "v", sample: "sample" };
 
+/**
+ * Levels that a schedule is laid out from: SDXL has 1,000. Tables of them are made for each plan, and their squares by
+ * the spacing `beta`.
+ */
+const MAX_TRAIN_TIMESTEPS = 100_000;
+const timesteps = v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(MAX_TRAIN_TIMESTEPS));
+/** Shares of the signal that a step destroys: with 1 or more nothing would be left for the next. */
+const beta = v.pipe(v.number(), v.minValue(0), v.ltValue(1));
+const betas = v.pipe(v.array(beta), v.minLength(2), v.maxLength(MAX_TRAIN_TIMESTEPS));
+
 const fileSchema = v.looseObject({
   _class_name: v.string(),
   prediction_type: v.optional(v.picklist(["epsilon", "v_prediction", "sample"]), "epsilon"),
   timestep_spacing: v.optional(v.picklist(["leading", "trailing", "linspace"]), "leading"),
-  steps_offset: v.optional(v.number(), SDXL_SCHEDULER.stepsOffset),
-  num_train_timesteps: v.optional(v.number(), SDXL_SCHEDULER.trainTimesteps),
+  steps_offset: v.optional(
+    v.pipe(finite, v.integer(), v.minValue(0), v.maxValue(MAX_TRAIN_TIMESTEPS)),
+    SDXL_SCHEDULER.stepsOffset,
+  ),
+  num_train_timesteps: v.optional(timesteps, SDXL_SCHEDULER.trainTimesteps),
   beta_schedule: v.optional(v.picklist(["linear", "scaled_linear", "squaredcos_cap_v2"]), SDXL_SCHEDULER.betaSchedule),
-  beta_start: v.optional(v.number(), SDXL_SCHEDULER.betaStart),
-  beta_end: v.optional(v.number(), SDXL_SCHEDULER.betaEnd),
-  trained_betas: v.nullish(v.array(v.number())),
+  beta_start: v.optional(beta, SDXL_SCHEDULER.betaStart),
+  beta_end: v.optional(beta, SDXL_SCHEDULER.betaEnd),
+  trained_betas: v.nullish(betas),
   rescale_betas_zero_snr: v.optional(v.boolean(), false),
   final_sigmas_type: v.optional(v.picklist(["zero", "sigma_min"]), "zero"),
   set_alpha_to_one: v.optional(v.boolean(), SDXL_SCHEDULER.setAlphaToOne),
@@ -57,10 +71,12 @@ export async function readScheduler(
     };
   }
   const config = await readConfig(path, fileSchema);
-  const sampler = SAMPLERS[config._class_name];
+  const sampler = Object.hasOwn(SAMPLERS, config._class_name) ? SAMPLERS[config._class_name] : undefined;
   if (sampler === undefined) {
     warn(
-      `${path} asks for ${config._class_name}, which the kit does not have; ${SDXL_SCHEDULER.sampler} runs instead.`,
+      `${path} asks for ${
+        plain(config._class_name)
+      }, which the kit does not have; ${SDXL_SCHEDULER.sampler} runs instead.`,
     );
   }
   return {

@@ -7,7 +7,10 @@
  */
 
 import type { Network } from "../graph/builder.ts";
-import type { Runtime, Session } from "./sessions/session.ts";
+import { type Memory, memoryOf, readMemory, type Stage } from "../measure/memory.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { blame, wantFinite } from "./finite.ts";
+import type { Feeds, Outputs, Runtime, Session } from "./sessions/session.ts";
 import { atWork } from "./stop.ts";
 
 export type MemoryMode = "fast" | "lean";
@@ -23,6 +26,7 @@ export class Stages {
   /** Calls wait for each other: two parts loading at once would hold what "lean" promises not to. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #memory: Partial<Record<Stage, Memory>> = {};
 
   constructor(runtime: Runtime, mode: MemoryMode) {
     this.#runtime = runtime;
@@ -41,12 +45,49 @@ export class Stages {
       try {
         if (this.#variants.get(part) !== variant) await this.#release(part);
         this.#variants.set(part, variant);
-        return await atWork(async () => await f(await this.#load(part, build)));
+        const { value, memory } = await memoryOf(() => atWork(async () => await f(await this.#load(part, build))));
+        this.#memory[stageOf(part)] = memory;
+        return value;
       } finally {
         if (part.startsWith("text_encoder")) await this.#release(part);
       }
     });
     this.#turn = result.catch(() => {}); // the caller of `use` gets the error; the next in line must not
+    return result;
+  }
+
+  /** The process's memory now, and what each stage that has run took. */
+  get memory(): Memory {
+    return { ...readMemory(), stages: { ...this.#memory } };
+  }
+
+  /**
+   * Whether an output of a part's network holds numbers. Where it does not, the part is loaded again to find the layer.
+   *
+   * @throws RangeError naming the first value that is NaN or infinite, and the layer that it comes from
+   */
+  async wantFinite(part: string, build: Build, feeds: Feeds, output: Tensor, what: string): Promise<void> {
+    try {
+      wantFinite(output, what);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const layer = await blame(await build(), (network) => this.#once(part, network, feeds));
+      throw layer === undefined ? error : new RangeError(`${error.message} The first layer to give such is ${layer}.`);
+    }
+  }
+
+  /** Runs a network of a part by itself: what was loaded of the part makes room for it. */
+  #once(part: string, network: Network, feeds: Feeds): Promise<Outputs> {
+    const result = this.#turn.then(async () => {
+      await this.#release(part);
+      const session = await this.#runtime.load(network);
+      try {
+        return await session.run(feeds);
+      } finally {
+        await session.release();
+      }
+    });
+    this.#turn = result.catch(() => {});
     return result;
   }
 
@@ -83,4 +124,9 @@ export class Stages {
       if (other !== part) await this.#release(other);
     }
   }
+}
+
+/** Sessions are named after their part: text_encoder_2, unet, vae, preview_encoder, … */
+function stageOf(part: string): Stage {
+  return part.startsWith("text_encoder") ? "text" : part === "unet" ? "unet" : "vae";
 }

@@ -7,7 +7,6 @@ import { openTokenizers, poolingPosition, type Tokenizer, type Word } from "../t
 import type { ClipTextArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint, Part } from "../weights/checkpoint.ts";
 import { Conditioning, type Sizes, type TextEmbedding, zeroEmbedding } from "./conditioning.ts";
-import { wantFinite } from "./finite.ts";
 import type { Loras } from "./loras.ts";
 import type { Integers } from "./sessions/session.ts";
 import type { Stages } from "./stage.ts";
@@ -149,8 +148,8 @@ export class TextEncoders {
     const states = outputs.get("hidden_states");
     const pooled = outputs.get("text_embeds") ?? Tensor.zeros([texts.length, 0]);
     if (states === undefined) throw new Error(`Cannot use the ${name}: its graph gave no hidden_states.`);
-    wantFinite(states, `the ${name}'s hidden states`);
-    wantFinite(pooled, `the ${name}'s pooled embedding`);
+    await stages.wantFinite(name, build, feeds, states, `the ${name}'s hidden states`);
+    await stages.wantFinite(name, build, feeds, pooled, `the ${name}'s pooled embedding`);
     return { states, pooled };
   }
 

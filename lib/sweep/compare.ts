@@ -1,16 +1,16 @@
 /** Models compared on time, memory and quality, cell by cell, from where the last run stopped. */
 
 import { progress } from "../view/progress.ts";
-import type { Cell, Result } from "./cell.ts";
+import type { Result } from "./cell.ts";
+import { conclude } from "./conclude.ts";
 import { Estimate } from "./estimate.ts";
 import type { CompareOptions } from "./options.ts";
 import { type Plan, planComparison, type PlannedCell } from "./plan.ts";
-import { measureQuality } from "./quality.ts";
 import { runCells } from "./run.ts";
-import { Runs } from "./runs.ts";
+import type { Runs } from "./runs.ts";
 import { Store } from "./store.ts";
-import { rowsOf, summarise } from "./summary.ts";
 
+/** What is compared, and where its results are kept. */
 export interface ComparisonOptions extends CompareOptions {
   /** The store's folder. Default "runs". What it holds is not run again. */
   readonly store?: string;
@@ -22,12 +22,15 @@ export interface ComparisonOptions extends CompareOptions {
   readonly onProgress?: (state: ComparisonProgress) => void | Promise<void>;
 }
 
+/** How far a comparison is. */
 export interface ComparisonProgress {
   /** Cells that are stored, of all that the plan has. */
   readonly done: number;
+  /** Cells of the plan. */
   readonly total: number;
   /** The cell that runs, and the step that it finished last; none while quality is measured. */
   readonly cell?: PlannedCell;
+  /** 0 before the first. */
   readonly step: number;
   /** Seconds that are left, from what was measured; `sure` unless a model is left that was never measured. */
   readonly remaining?: { readonly seconds: number; readonly sure: boolean };
@@ -64,11 +67,7 @@ export async function compare(options: ComparisonOptions): Promise<Runs> {
   for (const sentence of plan.omitted) warn(sentence);
   const results = await runMissing(plan, store, options);
   signal?.throwIfAborted();
-  const labelled = plan.cells.map((cell): Cell => ({ key: cell.key, ...cell.labels, ...resultOf(results, cell) }));
-  const quality = await measureQuality(plan, labelled, { store, signal });
-  const cells = labelled.map((cell, index): Cell => ({ ...cell, ...quality.cells[index] }));
-  const summary = rowsOf(cells).map((row) => summarise(row, quality.ofSet(row)));
-  return new Runs({ plan, store: folder, cells, summary });
+  return await conclude(plan, results, { store, signal });
 }
 
 /** Runs what the store does not have, and returns everything by key. */
@@ -111,10 +110,4 @@ async function runMissing(plan: Plan, store: Store, options: ComparisonOptions):
     await bar?.end();
   }
   return results;
-}
-
-function resultOf(results: ReadonlyMap<string, Result>, { key }: PlannedCell): Result {
-  const result = results.get(key);
-  if (result === undefined) throw new Error(`Cannot find cell ${key} in the store, though it was run.`);
-  return result;
 }

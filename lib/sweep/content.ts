@@ -8,6 +8,7 @@ import { vocabularyFiles } from "../text/vocabulary.ts";
 import { NUMERICS } from "../version.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Content } from "./cell.ts";
+import type { Way } from "./options.ts";
 
 /** sha256 of a text or bytes in lower-case hex. */
 export function digestOf(data: string | Uint8Array): string {
@@ -72,6 +73,19 @@ function architectureOf({ textEncoder, textEncoder2, unet, vae }: Checkpoint): u
 async function digests(paths: readonly string[], digest: ContentOptions["digest"]): Promise<string[]> {
   const found: string[] = [];
   for (const path of paths) found.push(await digest(path)); // one after the other: disks read one file fastest
+  return found;
+}
+
+/** The digests and strengths of a model's LoRAs, where a way may have strengths of its own. */
+export async function lorasContent(
+  { loras }: Pick<Model, "loras">,
+  { loraStrengths }: Pick<Way, "loraStrengths">,
+  digest: ContentOptions["digest"],
+): Promise<Content["loras"]> {
+  const found: { digest: string; strength: number }[] = [];
+  for (const [index, { lora, strength }] of loras.entries()) {
+    found.push({ digest: await digest(lora.path), strength: loraStrengths?.[index] ?? strength });
+  }
   return found;
 }
 

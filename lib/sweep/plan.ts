@@ -7,7 +7,7 @@ import { digestsOf } from "../model/record.ts";
 import { openClip } from "../weights/clip.ts";
 import { sha256 } from "../weights/digest.ts";
 import type { Content, Labels } from "./cell.ts";
-import { cellContent, keyOf, type ModelContent, modelContent } from "./content.ts";
+import { cellContent, keyOf, lorasContent, type ModelContent, modelContent } from "./content.ts";
 import type {
   ComparedModel,
   ComparedPrompt,
@@ -23,27 +23,37 @@ import { familyOf, waysOf } from "./ways.ts";
 
 /** A model of the plan, with what its files hold. */
 export interface PlannedModel {
+  /** As the comparison names it. */
   readonly options: ComparedModel;
   /** sha256 of each weight file by part and file name, as in a record. */
   readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
+/** A picture that is to be made. */
 export interface PlannedCell {
   /** sha256 of `content`: equal work has equal keys, whatever it is called. */
   readonly key: string;
   /** Index into the plan's models. */
   readonly modelIndex: number;
+  /** How the model is run. */
   readonly way: Way & { readonly recipe: string };
+  /** What it is called in figures. */
   readonly labels: Labels;
+  /** Everything that decides its bits. */
   readonly content: Content;
 }
 
+/** A comparison, before or after it has run. */
 export interface Plan {
+  /** In the order of the comparison. */
   readonly models: readonly PlannedModel[];
+  /** In the order of the comparison. */
   readonly prompts: readonly ComparedPrompt[];
   /** In the order of their positions; those of one model stand together, so that each is loaded once. */
   readonly cells: readonly PlannedCell[];
+  /** How it is measured. */
   readonly measure: Required<MeasureOptions>;
+  /** What quality is measured by. */
   readonly quality: QualityOptions;
   /** What was asked for and left out, a sentence each: steps that a model's weights were not made for. */
   readonly omitted: readonly string[];
@@ -77,11 +87,15 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
     models.push({ options: described, digests: await digestsOf(model, digest) });
     const shared = await modelContent(model, { ...settingsOf(described), digest });
     for (const way of ways) {
+      const alike = new Map<string | undefined, Alike>(); // by what guidance pushes away from
+      const loras = await lorasContent(model, way, digest);
       for (const [promptIndex, prompt] of prompts.entries()) {
+        const { negative } = prompt;
+        const shares = alike.get(negative) ??
+          alikeOf(model, { shared, loras, way, prompt, size: described.size ?? options.size, name: described.name });
+        alike.set(negative, shares);
         for (const seed of seedsOf(prompt, options.seeds)) {
-          const at = { position: cells.length, modelIndex, promptIndex };
-          const request = { ...way, prompt: prompt.prompt, negative: prompt.negative, seed, size: options.size };
-          cells.push(await plannedCell({ ...at, described, model, shared, way, prompt, request, digest }));
+          cells.push(plannedCell(shares, { position: cells.length, modelIndex, way, promptIndex, prompt, seed }));
         }
       }
     }
@@ -101,59 +115,66 @@ export async function planComparison(options: CompareOptions, hooks: PlanHooks =
 }
 
 /** What `open` is given, of what a comparison says about a model. */
-export function openOptions({ name: _, model: __, recipe: ___, recipes: ____, ...options }: ComparedModel) {
+export function openOptions(
+  { name: _, model: __, recipe: ___, recipes: ____, size: _____, ...options }: ComparedModel,
+) {
   return options;
 }
 
-function settingsOf({ device = "cpu", precision = "fp32", loraMode = "branch" }: ComparedModel) {
+/** What of a model's opening is in its cells' keys. */
+export function settingsOf({ device = "cpu", precision = "fp32", loraMode = "branch" }: ComparedModel) {
   return { device, precision, loraMode };
 }
 
-interface CellOptions {
-  readonly position: number;
-  readonly modelIndex: number;
-  readonly promptIndex: number;
-  readonly described: ComparedModel;
-  readonly model: Model;
-  readonly shared: ModelContent;
-  readonly way: Way & { readonly recipe: string };
-  readonly prompt: ComparedPrompt;
-  readonly request: Parameters<typeof cellContent>[3];
-  readonly digest: (path: string) => Promise<string>;
+/** What the cells of one way and negative prompt share: arrays of theirs are one, so that many cells stay small. */
+interface Alike {
+  readonly content: Content;
+  readonly labels: Omit<Labels, "position" | "promptIndex" | "promptName" | "prompt" | "seed">;
 }
 
-async function plannedCell(options: CellOptions): Promise<PlannedCell> {
-  const { position, modelIndex, promptIndex, described, model, shared, way, prompt, request, digest } = options;
-  const loras: { digest: string; strength: number }[] = [];
-  for (const [index, { lora, strength }] of model.loras.entries()) {
-    loras.push({ digest: await digest(lora.path), strength: way.loraStrengths?.[index] ?? strength });
-  }
+interface AlikeOptions {
+  readonly shared: ModelContent;
+  readonly loras: Content["loras"];
+  readonly way: PlannedCell["way"];
+  readonly prompt: ComparedPrompt;
+  readonly size: CompareOptions["size"];
+  readonly name: string;
+}
+
+function alikeOf(model: Model, { shared, loras, way, prompt, size, name }: AlikeOptions): Alike {
+  const request = { ...way, prompt: prompt.prompt, negative: prompt.negative, seed: 0n, size };
   const content = cellContent(model, shared, loras, request);
   const { guidance, embeddedGuidance } = model.plan(request);
   return {
-    key: keyOf(content),
-    modelIndex,
-    way,
     content,
     labels: {
-      position,
-      model: described.name,
+      model: name,
       family: familyOf(way.recipe),
       recipe: way.recipe,
       steps: stepsOf(way),
       sampler: content.sampler,
       guidance: embeddedGuidance ?? guidance,
-      promptIndex,
-      promptName: prompt.name ?? prompt.prompt,
-      prompt: prompt.prompt,
       negative: prompt.negative ?? null,
-      seed: content.seed,
       width: content.width,
       height: content.height,
       device: content.device,
       precision: content.precision,
     },
   };
+}
+
+interface CellOptions extends Pick<PlannedCell, "modelIndex" | "way"> {
+  readonly position: number;
+  readonly promptIndex: number;
+  readonly prompt: ComparedPrompt;
+  readonly seed: bigint;
+}
+
+function plannedCell(alike: Alike, { position, modelIndex, way, promptIndex, prompt, seed }: CellOptions): PlannedCell {
+  const content = { ...alike.content, prompt: prompt.prompt, seed: String(seed) };
+  const promptName = prompt.name ?? prompt.prompt;
+  const labels = { ...alike.labels, position, promptIndex, promptName, prompt: prompt.prompt, seed: content.seed };
+  return { key: keyOf(content), modelIndex, way, content, labels };
 }
 
 /** As it was asked for: Heun's steps run the network twice each. */

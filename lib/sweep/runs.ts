@@ -8,17 +8,29 @@ import { readPicture } from "../view/picture.ts";
 import { type Cell, CELL_METRICS, type Column, COLUMNS } from "./cell.ts";
 import type { Plan } from "./plan.ts";
 import { provenanceOfPlan } from "./provenance.ts";
-import type { Summary } from "./summary.ts";
+import { rowsOf, summarise, type Summary } from "./summary.ts";
+
+/** A cell that a sweep set aside. */
+export interface FailedCell {
+  readonly key: string;
+  /** 'base by lightning-4step on "snow", seed 7' */
+  readonly name: string;
+  readonly error: string;
+  readonly tries: number;
+}
 
 export interface RunsFields {
+  /** What was asked for, cell by cell. */
   readonly plan: Plan;
   readonly store: string;
   readonly cells: readonly Cell[];
   readonly summary: readonly Summary[];
+  readonly failed?: readonly FailedCell[];
 }
 
-/** What `compare` gives. */
+/** What `compare` and `sweep` give. */
 export class Runs {
+  /** What was asked for, cell by cell. */
   readonly plan: Plan;
   /** The store's folder, as it was named. */
   readonly store: string;
@@ -26,13 +38,16 @@ export class Runs {
   readonly cells: readonly Cell[];
   /** One a model, recipe and number of steps, in the plan's order. */
   readonly summary: readonly Summary[];
+  /** What a sweep set aside after its tries, with the error: plan, cells and summary are without it. */
+  readonly failed: readonly FailedCell[];
 
-  /** Use `compare`. */
-  constructor({ plan, store, cells, summary }: RunsFields) {
+  /** Use `compare` or `sweep`. */
+  constructor({ plan, store, cells, summary, failed = [] }: RunsFields) {
     this.plan = plan;
     this.store = store;
     this.cells = cells;
     this.summary = summary;
+    this.failed = failed;
   }
 
   /**
@@ -48,6 +63,33 @@ export class Runs {
       columns.map((name) => [name, this.cells.map((cell) => cell[fieldOf(name)] ?? null)]),
     );
     return pl.DataFrame(data, { schema: Object.fromEntries(columns.map((name) => [name, kinds[COLUMNS[name]]])) });
+  }
+
+  /**
+   * A part of the results, for a figure of its own: it carries what made these cells, and no others. Rows that are kept
+   * whole keep what was measured on them together; of others it is left out.
+   *
+   * @throws RangeError where no cell is left
+   */
+  only(wanted: (cell: Cell) => boolean): Runs {
+    const kept = this.plan.cells.flatMap((planned, index) => {
+      const cell = this.cells[index];
+      return wanted(cell) ? [{ planned, cell }] : [];
+    });
+    if (kept.length === 0) throw new RangeError("Cannot take a part of a comparison: no cell is of that kind.");
+    const used = [...new Set(kept.map(({ planned }) => planned.modelIndex))];
+    const plan = {
+      ...this.plan,
+      models: used.map((index) => this.plan.models[index]),
+      cells: kept.map(({ planned }) => ({ ...planned, modelIndex: used.indexOf(planned.modelIndex) })),
+    };
+    const cells = kept.map(({ cell }) => cell);
+    const whole = new Map(rowsOf(this.cells).map((row, index) => [row[0].position, { row, of: this.summary[index] }]));
+    const summary = rowsOf(cells).map((row) => {
+      const before = whole.get(row[0].position);
+      return before !== undefined && before.row.length === row.length ? before.of : summarise(row);
+    });
+    return new Runs({ plan, store: this.store, cells, summary });
   }
 
   /** What made the cells: figures and tables of them carry it. */

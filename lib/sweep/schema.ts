@@ -52,7 +52,7 @@ export const rowSchema = v.object({
   memoryBaseline: v.number(),
   memoryResident: v.number(),
   memoryPeak: v.number(),
-  warm: v.pipe(v.number(), v.transform((value) => value !== 0)),
+  warm: v.pipe(v.union([v.boolean(), v.number()]), v.transform((value) => Boolean(value))), // SQLite has no booleans
   latentDigest: digest,
   picture: digest,
   latent: digest,
@@ -63,3 +63,6 @@ export const rowSchema = v.object({
 });
 
 export type Row = v.InferOutput<typeof rowSchema>;
+
+/** What a worker tells of a finished cell: its row without the key. */
+export const receiptSchema = v.omit(rowSchema, ["key"]);

@@ -6,46 +6,52 @@
  *     store.sqlite   pictures/HASH.png   latents/HASH.safetensors   records/HASH.safetensors
  *
  * Several processes of one machine may use a store at once (SQLite's write-ahead log; not on network file systems).
+ * Where many machines work on one store, their files lie in a folder or bucket that all reach, and rows may lie in
+ * PostgreSQL; SQLite then keeps what only this machine needs: digests of files and measured quality.
  */
 
 import { join, resolve } from "node:path";
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
 import { Tensor } from "../tensor/tensor.ts";
 import { sha256 } from "../weights/digest.ts";
-import { kindOf, writeWhole } from "../weights/files.ts";
-import { writeSafetensors } from "../weights/safetensors.ts";
 import type { Content, Result } from "./cell.ts";
-import { digestOf } from "./content.ts";
-import { APPLICATION_ID, type Row, rowSchema, STORE_VERSION, TABLES } from "./schema.ts";
-
-/** What running a cell gave, before it is stored. */
-export interface Made extends Omit<Result, "picture" | "latent" | "record" | "latentDigest"> {
-  /** A PNG. */
-  readonly png: Uint8Array;
-  /** The last latent, `[1, 4, height/8, width/8]`. */
-  readonly lastLatent: Tensor;
-  /** Writes the run as a record to a path; left out where none is kept. */
-  readonly writeRecord?: (path: string) => Promise<void>;
-}
-
-const FOLDERS = { picture: "pictures", latent: "latents", record: "records" } as const;
-const ENDINGS = { picture: "png", latent: "safetensors", record: "safetensors" } as const;
-type Kind = keyof typeof FOLDERS;
+import { type Files, filesOf, FolderFiles, keep, type Made, type Receipt } from "./files.ts";
+import { type Rows, SqliteRows } from "./rows.ts";
+import { APPLICATION_ID, type Row, STORE_VERSION, TABLES } from "./schema.ts";
 
 /** Milliseconds that a process waits for another's write before it gives up. */
 const BUSY_MS = 30_000;
 
-/** A temporary file that is older was left by a process that was killed: no write takes that long. */
-const ABANDONED_MS = 3_600_000;
+export interface StoreOptions {
+  /** Where files are kept, if not in the store's folder. */
+  readonly files?: Files;
+  /** Where rows are kept, if not in the store's SQLite. They are closed with the store. */
+  readonly rows?: Rows;
+}
+
+/** A finished cell, to be told to the store: its files are there already. */
+export interface Finished {
+  readonly key: string;
+  readonly content: Content;
+  readonly receipt: Receipt;
+}
+
+/** Keys that are looked up at once. */
+const CHUNK = 1000;
 
 export class Store {
   /** As it was named. */
   readonly folder: string;
+  /** Where pictures, latents and records lie. */
+  readonly files: Files;
+  readonly #rows: Rows;
   readonly #database: DatabaseSync;
 
-  private constructor(folder: string, database: DatabaseSync) {
+  private constructor(folder: string, database: DatabaseSync, { files, rows }: Required<StoreOptions>) {
     this.folder = folder;
+    this.files = files;
+    this.#rows = rows;
     this.#database = database;
   }
 
@@ -55,19 +61,10 @@ export class Store {
    * @throws an error whose message is one sentence: no folder can be made there, its store.sqlite is something else, or
    * of another version
    */
-  static async open(folder: string): Promise<Store> {
-    for (const name of Object.values(FOLDERS)) {
-      const path = join(folder, name);
-      try {
-        await Deno.mkdir(path, { recursive: true });
-      } catch (error) {
-        throw new Error(
-          `Cannot keep a store in ${folder}: ${error instanceof Error ? error.message : error}. A folder was wanted.`,
-        );
-      }
-      await removeAbandoned(path);
-    }
-    return new Store(folder, openDatabase(join(folder, "store.sqlite")));
+  static async open(folder: string, { files, rows }: StoreOptions = {}): Promise<Store> {
+    const own = await FolderFiles.open(folder);
+    const database = openDatabase(join(folder, "store.sqlite"));
+    return new Store(folder, database, { files: files ?? own, rows: rows ?? new SqliteRows(folder, database) });
   }
 
   /**
@@ -78,49 +75,31 @@ export class Store {
   async finished(keys: readonly string[], { records = "none" }: { readonly records?: "none" | "all" } = {}): Promise<
     ReadonlyMap<string, Result>
   > {
-    const select = this.#database.prepare("SELECT * FROM cells WHERE key = ?");
-    const found = new Map<string, Result>();
-    for (const key of new Set(keys)) {
-      const values = select.get(key);
-      if (values === undefined) continue;
-      const row = this.#parse(values);
-      if (records === "all" && row.record === null) continue;
-      const result = this.#result(row);
-      const paths = [result.picture, result.latent, result.record].filter((path) => path !== null);
-      const kinds = await Promise.all(paths.map(kindOf));
-      if (kinds.every((kind) => kind === "file")) found.set(key, result);
+    const unique = [...new Set(keys)];
+    const rows: Row[] = [];
+    for (let from = 0; from < unique.length; from += CHUNK) {
+      const found = await this.#rows.get(unique.slice(from, from + CHUNK));
+      for (const row of found.values()) if (records === "none" || row.record !== null) rows.push(row);
     }
-    return found;
+    const kept = await this.files.kept(rows.flatMap(filesOf));
+    return new Map(
+      rows.filter((row) => filesOf(row).every((name) => kept.has(name))).map((row) => [row.key, this.#result(row)]),
+    );
   }
 
-  /**
-   * Stores a cell: its files first, then its row. Of two processes that ran the same cell, the first one's row stays; a
-   * record, and files that were lost, are added to it.
-   */
-  async put(key: string, content: Content, { png, lastLatent, writeRecord, ...measured }: Made): Promise<Result> {
-    const picture = digestOf(png);
-    const latent = digestOf(
-      new Uint8Array(lastLatent.data.buffer, lastLatent.data.byteOffset, lastLatent.data.byteLength),
+  /** Stores a cell: its files first, then its row. Of two processes that ran the same cell, the first one's row stays. */
+  async put(key: string, content: Content, made: Made): Promise<Result> {
+    const receipt = await keep(this.files, made);
+    await this.record([{ key, content, receipt }]);
+    const stored = await this.#rows.get([key]);
+    return this.#result(stored.get(key) ?? { key, ...receipt });
+  }
+
+  /** Stores the rows of cells whose files are stored, all or none. */
+  async record(finished: readonly Finished[]): Promise<void> {
+    await this.#rows.put(
+      finished.map(({ key, content, receipt }) => ({ key, content: JSON.stringify(content), ...receipt })),
     );
-    await this.#write("picture", picture, (path) => writeWhole(path, png));
-    await this.#write("latent", latent, (path) => writeSafetensors(path, new Map([["latent", lastLatent]])));
-    const record = writeRecord ? await this.#writeHashed("record", writeRecord) : null;
-    const row = {
-      key,
-      content: JSON.stringify(content),
-      ...measured,
-      warm: Number(measured.warm),
-      latentDigest: latent,
-    };
-    const values: Record<string, SQLInputValue> = { ...row, picture, latent, record };
-    const names = Object.keys(values);
-    this.#database.prepare(
-      `INSERT INTO cells (${names.join(", ")}) VALUES (${names.map((name) => `:${name}`).join(", ")})
-       ON CONFLICT (key) DO UPDATE SET record = coalesce(excluded.record, record), picture = excluded.picture,
-         latent = excluded.latent, latentDigest = excluded.latentDigest`,
-    ).run(values);
-    const stored = this.#database.prepare("SELECT * FROM cells WHERE key = ?").get(key);
-    return this.#result(this.#parse(stored));
   }
 
   /** Something that was computed from stored files, and need not be again. The key names all that it depends on. */
@@ -167,39 +146,18 @@ export class Store {
     this.close();
   }
 
-  #path(kind: Kind, digest: string): string {
-    return join(this.folder, FOLDERS[kind], `${digest}.${ENDINGS[kind]}`);
-  }
-
-  async #write(kind: Kind, digest: string, write: (path: string) => Promise<void>): Promise<void> {
-    const path = this.#path(kind, digest);
-    if (await kindOf(path) !== "file") await write(path);
-  }
-
-  /** Writes a file whose hash is known only once it is there. */
-  async #writeHashed(kind: Kind, write: (path: string) => Promise<void>): Promise<string> {
-    const temporary = join(this.folder, FOLDERS[kind], `.${crypto.randomUUID()}.incomplete`);
-    await write(temporary);
-    const digest = await sha256(temporary);
-    await Deno.rename(temporary, this.#path(kind, digest));
-    return digest;
-  }
-
-  #parse(values: unknown): Row {
-    const parsed = v.safeParse(rowSchema, values);
-    if (parsed.success) return parsed.output;
-    const [issue] = parsed.issues;
-    throw new SyntaxError(
-      `Cannot read the store in ${this.folder}: "${v.getDotPath(issue)}" of a cell: ${issue.message}. Was it edited?`,
-    );
+  /** Also closes rows that lie elsewhere. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#rows.close();
+    this.close();
   }
 
   #result({ key: _, picture, latent, record, ...rest }: Row): Result {
     return {
       ...rest,
-      picture: this.#path("picture", picture),
-      latent: this.#path("latent", latent),
-      record: record && this.#path("record", record),
+      picture: this.files.path("picture", picture),
+      latent: this.files.path("latent", latent),
+      record: record && this.files.path("record", record),
     };
   }
 }
@@ -225,26 +183,23 @@ function openDatabase(path: string): DatabaseSync {
           `Name another folder, or use the kit that made it.`,
       );
     }
+    // What is damaged is told now, in a sentence, and not in the midst of a comparison: a second for a gigabyte.
+    const damage = database.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+    if (damage !== "ok") throw new Error(`malformed: ${damage}`);
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     return database;
   } catch (error) {
     database.close();
-    if (error instanceof Error && /not a database|malformed/.test(error.message)) {
-      throw new SyntaxError(`Cannot use ${path} as a store: it is not an SQLite database. Name an empty folder.`);
-    }
-    throw error;
+    throw databaseFault(path, error);
   }
 }
 
-async function removeAbandoned(folder: string): Promise<void> {
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!name.endsWith(".incomplete")) continue;
-    const path = join(folder, name);
-    try {
-      const { mtime } = await Deno.stat(path);
-      if (mtime && Date.now() - mtime.getTime() > ABANDONED_MS) await Deno.remove(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // another process was faster
-    }
-  }
+function databaseFault(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error.message.startsWith("Cannot ")) return error;
+  const why = /not a database/.test(error.message)
+    ? "it is not an SQLite database. Name an empty folder."
+    : /malformed|corrupt|no such table/.test(error.message)
+    ? "it is a damaged SQLite database. Put a copy of it back, or name an empty folder."
+    : `SQLite says "${error.message.replaceAll(/\s+/g, " ")}".`;
+  return new SyntaxError(`Cannot use ${path} as a store: ${why}`, { cause: error });
 }

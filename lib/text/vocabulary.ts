@@ -3,7 +3,9 @@
 import { BPE } from "@huggingface/tokenizers";
 import { join } from "node:path";
 import * as v from "valibot";
-import { kindOf } from "../weights/files.ts";
+import { issueClause, jsonOf } from "../weights/config.ts";
+import { kindOf, MAX_TEXT_BYTES, readBytes } from "../weights/files.ts";
+import { shown } from "../weights/said.ts";
 
 export interface SpecialToken {
   readonly content: string;
@@ -26,9 +28,6 @@ export interface Vocabulary {
 
 /** CLIP's tokens of a prompt: the rows of its position table. */
 const CLIP_LENGTH = 77;
-
-/** CLIP's vocabulary file has 1 MB; nothing that a text encoder of this family could use comes near this. */
-const MAX_BYTES = 64 * 2 ** 20;
 
 /** Token ids are int32 in the network; a vocabulary is an embedding table in memory. */
 const MAX_ID = 2 ** 24;
@@ -72,7 +71,7 @@ export async function readVocabulary(
   ]);
   const { bpe, vocab } = words;
 
-  const named = { ...names, ...config };
+  const named = config?.added_tokens_decoder ? config : { ...config, ...present(names ?? {}) };
   const name = (token: v.InferOutput<typeof Token> | null | undefined, fallback: string) =>
     typeof token === "object" && token !== null ? token : { content: token ?? fallback, normalized: false };
   const bos = name(named.bos_token, "<|startoftext|>");
@@ -84,14 +83,14 @@ export async function readVocabulary(
     const id = bpe.tokens_to_ids.get(content);
     if (id === undefined) {
       throw new Error(
-        `Cannot open tokenizer ${folder}: its special token ${JSON.stringify(content)} is not in the vocabulary. ` +
+        `Cannot open tokenizer ${folder}: its special token ${shown(content)} is not in the vocabulary. ` +
           `Take all of the tokenizer's files from the same checkpoint.`,
       );
     }
     return id;
   };
-  // Later entries replace earlier ones of the same text, as when transformers adds them one after another.
-  const added = [...words.added, ...Object.values(config?.added_tokens_decoder ?? {}), bos, eos, unknown, pad];
+  // Later entries replace earlier ones of the same text, as in transformers: the config's list has the last word.
+  const added = [...words.added, bos, eos, unknown, pad, ...Object.values(config?.added_tokens_decoder ?? {})];
   const specials = new Map(
     added.map(({ content, normalized }) => [content, { content, id: idOf(content), normalized }]),
   );
@@ -106,6 +105,11 @@ export async function readVocabulary(
     unknown: idOf(unknown.content),
     length: lengthOf(folder, config?.model_max_length),
   };
+}
+
+/** transformers asks the map first, where there is one, unless the config lists added tokens: then not at all. */
+function present(names: v.InferOutput<typeof Names>): v.InferOutput<typeof Names> {
+  return Object.fromEntries(Object.entries(names).filter(([, token]) => token !== null && token !== undefined));
 }
 
 const FILES = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
@@ -148,7 +152,7 @@ async function readWords(folder: string, known: Map<string, Words>): Promise<Wor
 
 function wordsOfPair(folder: string, vocab: string, merges: string): Words {
   const path = `${folder}/vocab.json`;
-  return wordsOf(vocabOf(path, parseJson(path, vocab)), rankedLines(folder, merges), []);
+  return wordsOf(vocabOf(path, jsonOf(path, vocab)), rankedLines(folder, merges), []);
 }
 
 /** The library's tables by way of a function: its own take a tenth of a second to build of CLIP's 49,408 words. */
@@ -187,7 +191,7 @@ function vocabOf(path: string, json: unknown): Readonly<Record<string, number>> 
   if (!areIds(json)) {
     const [token, id] = Object.entries(json).find(([, id]) => !isId(id)) ?? [];
     throw new Error(
-      `Cannot read ${path}: the id of ${JSON.stringify(token)} is ${JSON.stringify(id)}. ` +
+      `Cannot read ${path}: the id of ${shown(token)} is ${shown(id)}. ` +
         `Wanted: a whole number from 0 to ${MAX_ID}.`,
     );
   }
@@ -222,7 +226,7 @@ function wantPair(path: string, line: string, number: number): string {
   const space = line.indexOf(" ");
   if (space > 0 && space < line.length - 1 && line.indexOf(" ", space + 1) === -1) return line;
   throw new Error(
-    `Cannot read ${path}: merge ${number} is ${JSON.stringify(line.slice(0, 40))}. ` +
+    `Cannot read ${path}: merge ${number} is ${shown(line, 40)}. ` +
       `Wanted: two tokens with one space between.`,
   );
 }
@@ -239,37 +243,15 @@ function lengthOf(folder: string, modelMaxLength: number | null | undefined): nu
 async function readJson<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
-  const parsed = v.safeParse(schema, parseJson(path, text));
+  const parsed = v.safeParse(schema, jsonOf(path, text));
   if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw new Error(
-    `Cannot read ${path}: ${v.getDotPath(issue) ?? "it"} is ${issue.received}. Wanted: ${issue.expected}.`,
-  );
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`Cannot read ${path}: it is not JSON. Is the download complete?`);
-  }
+  throw new Error(`Cannot read ${path}: ${issueClause(parsed.issues[0])}.`);
 }
 
 /** Undefined where there is no such file. */
 async function readText(path: string): Promise<string | undefined> {
-  let bytes: Uint8Array;
-  try {
-    const { size, isFile } = await Deno.stat(path);
-    if (!isFile) throw new Error(`Cannot read ${path}: it is not a file.`);
-    if (size > MAX_BYTES) {
-      throw new Error(`Cannot read ${path}: it has ${size} bytes, a tokenizer's files at most ${MAX_BYTES}.`);
-    }
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    if (error instanceof Deno.errors.PermissionDenied) throw new Error(`Cannot read ${path}: permission denied.`);
-    throw error;
-  }
+  if (await kindOf(path) === "nothing") return undefined;
+  const bytes = await readBytes(path, MAX_TEXT_BYTES);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { extname } from "node:path";
 import { parseProvenance, type Provenance } from "../model/provenance.ts";
-import { kindOf, readText, unreadable } from "../weights/files.ts";
+import { kindOf, readBytes, readText } from "../weights/files.ts";
 import { parametersOf } from "./parameters.ts";
 import { loadSharp, type PictureFormat } from "./picture.ts";
 import { textsOf, withText } from "./png_text.ts";
@@ -66,10 +66,12 @@ export async function readProvenance(path: string): Promise<Provenance> {
 async function carriedText(path: string): Promise<string | undefined> {
   switch (extname(path).toLowerCase()) {
     case ".png":
-      return textsOf(await bytesOf(path)).get(keyword);
+      return textsOf(await bytesOf(path), path).get(keyword);
     case ".webp": {
       const sharp = await loadSharp();
-      const { xmp } = await sharp(await bytesOf(path)).metadata();
+      const { xmp } = await sharp(await bytesOf(path)).metadata().catch((error) => {
+        throw new SyntaxError(`Cannot tell what made ${path}: it is not a WebP that can be read.`, { cause: error });
+      });
       return xmp && fromXml(xmp.toString("utf8"));
     }
     case ".svg":
@@ -83,13 +85,10 @@ async function carriedText(path: string): Promise<string | undefined> {
   }
 }
 
-async function bytesOf(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-}
+/** Exports of many pages and pictures: the kit's own largest has 30 MB. */
+const MAX_EXPORT_BYTES = 2 ** 29;
+
+const bytesOf = (path: string) => readBytes(path, MAX_EXPORT_BYTES);
 
 const entities: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', amp: "&" };
 

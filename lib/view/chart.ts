@@ -151,17 +151,24 @@ export function logAxis(values: readonly number[], share: number, ticks?: readon
 
 export const log10 = Math.log10;
 
-/** 1, 2, 5 of each power of ten that lie between; the powers alone over more than three of them. */
+/** 1, 2, 5 of each power of ten that lie between; more where that leaves one, the powers alone over more than three. */
 function logTicks(least: number, most: number): number[] {
   const [first, last] = [Math.floor(log10(least)), Math.ceil(log10(most))];
   const powers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  const ticks = powers.flatMap((power) => (last - first > 4 ? [1] : [1, 2, 5]).map((digit) => digit * 10 ** power));
-  return ticks.filter((tick) => tick >= least && tick <= most);
+  const between = (digits: readonly number[]) =>
+    powers.flatMap((power) => digits.map((digit) => digit * 10 ** power))
+      .filter((tick) => tick >= least && tick <= most);
+  const ticks = between(last - first > 4 ? [1] : [1, 2, 5]);
+  return ticks.length > 1 ? ticks : between([1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8]);
 }
+
+/** The least range of an axis, as a share of its values: what differs by less is drawn as nearly the same, as it is. */
+const leastRange = 0.05;
 
 /** Least and most of the values with a share of their range as room on both sides. */
 export function withRoom(values: readonly number[], share: number): [number, number] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const range = most - least || Math.abs(most) || 1;
-  return [least - range * share, most + range * share];
+  const range = Math.max(most - least, leastRange * Math.max(Math.abs(least), Math.abs(most))) || 1;
+  const room = range * (0.5 + share);
+  return [(least + most) / 2 - room, (least + most) / 2 + room];
 }

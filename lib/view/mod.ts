@@ -30,4 +30,6 @@ export { schedulePlot } from "./schedule_plot.ts";
 export { show } from "./show.ts";
 export { strip, type StripOptions } from "./strip.ts";
 export { type TableRow } from "./table.ts";
+export type { SweepState, WorkerState } from "./watch.ts";
 export { type Column, type Row, Table, type TableFormat, type TableOptions, type Value } from "./table_export.ts";
+export { trainingPlot, type TrainingPlotOptions } from "./training_plot.ts";

@@ -4,7 +4,7 @@ import { dirname, extname } from "node:path";
 import type { SharpConstructor } from "sharp";
 import type { Provenance } from "../model/provenance.ts";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
-import { writeWhole } from "../weights/files.ts";
+import { makeFolder, readBytes, writeWhole } from "../weights/files.ts";
 import { type Raster, rasters, tensorOf } from "./raster.ts";
 
 /** The kinds of picture files that the kit writes, by their ending. */
@@ -28,7 +28,7 @@ export function pictureFormat(path: string): PictureFormat {
 
 /** Writes bytes whole or not at all, into a folder that is made when it is missing. */
 export async function writeInto(path: string, bytes: Uint8Array): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true }).catch(() => {}); // the write says better what is wrong
+  await makeFolder(dirname(path));
   await writeWhole(path, bytes);
 }
 
@@ -74,23 +74,46 @@ export async function savePicture(
  */
 export async function readPicture(source: string | Uint8Array): Promise<Tensor> {
   const name = typeof source === "string" ? source : "the picture";
+  const bytes = typeof source === "string" ? await readBytes(source, MAX_PICTURE_BYTES) : source;
+  await wantPicture(name, bytes);
   const sharp = await loadSharp();
-  try {
-    const bytes = typeof source === "string" ? await Deno.readFile(source) : source;
-    const { data, info } = await sharp(bytes).autoOrient().flatten({ background: "#ffffff" }).toColourspace("srgb")
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    const rgb = info.channels === 3 ? new Uint8Array(data) : grayToRgb(data);
-    return tensorOf({ width: info.width, height: info.height, data: rgb });
-  } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    throw new Error(
-      `Cannot read ${name}: ${
-        missing ? "there is no such file" : "it is not a picture that the kit can read"
-      }. A PNG, WebP or JPEG file was wanted.`,
-      { cause: error },
-    );
-  }
+  const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS }).autoOrient()
+    .flatten({ background: "#ffffff" }).toColourspace("srgb").raw().toBuffer({ resolveWithObject: true })
+    .catch((error) => {
+      throw noPicture(name, error);
+    });
+  const rgb = info.channels === 3 ? new Uint8Array(data) : grayToRgb(data);
+  return tensorOf({ width: info.width, height: info.height, data: rgb });
+}
+
+/** A picture's file: 2²⁶ pixels without any compression are less. */
+const MAX_PICTURE_BYTES = 2 ** 29;
+
+/** 8192 × 8192. In float32 that is 805 MB, and no network of this family draws a hundredth of it. */
+const MAX_PIXELS = 2 ** 26;
+
+/** Of the many formats that sharp reads, some name other files or run programs of their own: these do not. */
+const READ: readonly string[] = ["png", "webp", "jpeg"];
+
+/** Looks at the header alone: what is announced there is what would be taken of memory. */
+async function wantPicture(name: string, bytes: Uint8Array): Promise<void> {
+  const sharp = await loadSharp();
+  const { format, width, height } = await sharp(bytes, { limitInputPixels: false }).metadata().catch((error) => {
+    throw noPicture(name, error);
+  });
+  if (!READ.includes(format)) throw noPicture(name);
+  if (width * height <= MAX_PIXELS) return;
+  throw new RangeError(
+    `Cannot read ${name}: its ${width}x${height} pixels would take ${(12 * width * height / 1e9).toFixed(1)} GB of ` +
+      `memory; allowed are ${MAX_PIXELS} pixels.`,
+  );
+}
+
+function noPicture(name: string, cause?: unknown): Error {
+  return new Error(
+    `Cannot read ${name}: it is not a picture that the kit can read. A PNG, WebP or JPEG file was wanted.`,
+    { cause },
+  );
 }
 
 function grayToRgb(gray: Uint8Array): Uint8Array<ArrayBuffer> {

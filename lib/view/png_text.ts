@@ -13,15 +13,15 @@ interface Chunk {
 
 /** The same picture with these keywords and texts, before the pixels, where readers look first. */
 export function withText(png: Uint8Array<ArrayBuffer>, texts: ReadonlyMap<string, string>): Uint8Array<ArrayBuffer> {
-  const [header, ...rest] = chunksOf(png);
+  const [header, ...rest] = chunksOf("the picture", png);
   const words = [...texts].map(([keyword, text]) => textChunk(keyword, text));
   return joined([new Uint8Array(signature), header.whole, ...words, ...rest.map(({ whole }) => whole)]);
 }
 
 /** Keywords and texts of a PNG. Compressed ones, which the kit does not write, are left out. */
-export function textsOf(png: Uint8Array<ArrayBuffer>): Map<string, string> {
+export function textsOf(png: Uint8Array<ArrayBuffer>, path = "the picture"): Map<string, string> {
   const texts = new Map<string, string>();
-  for (const { type, data } of chunksOf(png)) {
+  for (const { type, data } of chunksOf(path, png)) {
     const end = data.indexOf(0);
     if (end < 1) continue;
     const keyword = latin1(data.subarray(0, end));
@@ -53,19 +53,25 @@ function chunk(type: string, data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuf
 }
 
 /** @throws SyntaxError where the bytes are no PNG, or end within a chunk */
-function chunksOf(png: Uint8Array<ArrayBuffer>): Chunk[] {
-  if (!signature.every((byte, index) => png[index] === byte)) throw new SyntaxError("Cannot read a PNG: it is none.");
+function chunksOf(name: string, png: Uint8Array<ArrayBuffer>): Chunk[] {
+  if (!signature.every((byte, index) => png[index] === byte)) {
+    throw new SyntaxError(`Cannot read ${name} as a PNG: it is none.`);
+  }
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
   const chunks: Chunk[] = [];
   for (let at = signature.length; at + 12 <= png.length;) {
     const length = view.getUint32(at);
     const end = at + 12 + length;
-    if (end > png.length) throw new SyntaxError("Cannot read a PNG: it ends within a chunk.");
+    if (end > png.length) {
+      throw new SyntaxError(`Cannot read ${name} as a PNG: it ends within a chunk. Is the download complete?`);
+    }
     const type = latin1(png.subarray(at + 4, at + 8));
     chunks.push({ type, data: png.subarray(at + 8, end - 4), whole: png.subarray(at, end) });
     at = end;
   }
-  if (chunks[0]?.type !== "IHDR") throw new SyntaxError("Cannot read a PNG: it does not begin with a header.");
+  if (chunks[0]?.type !== "IHDR") {
+    throw new SyntaxError(`Cannot read ${name} as a PNG: it does not begin with a header.`);
+  }
   return chunks;
 }
 

@@ -5,17 +5,17 @@
 
 import * as v from "valibot";
 import type { ClipTextArchitecture, ClipVisionArchitecture } from "./architecture.ts";
-import { count, readConfig, whole } from "./config.ts";
+import { count, factor, readConfig, repeats, whole } from "./config.ts";
 
 const clipTextConfig = v.looseObject({
   hidden_size: v.optional(count, 512),
   intermediate_size: v.optional(count, 2048),
-  num_hidden_layers: v.optional(count, 12),
+  num_hidden_layers: v.optional(repeats, 12),
   num_attention_heads: v.optional(count, 8),
   hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
   vocab_size: v.optional(count, 49408),
   max_position_embeddings: v.optional(count, 77),
-  layer_norm_eps: v.optional(v.number(), 1e-5),
+  layer_norm_eps: v.optional(factor, 1e-5),
   projection_dim: v.optional(count, 512),
   eos_token_id: v.optional(whole, 49407),
 });
@@ -27,13 +27,13 @@ const clipConfig = v.looseObject({
     v.looseObject({
       hidden_size: v.optional(count, 768),
       intermediate_size: v.optional(count, 3072),
-      num_hidden_layers: v.optional(count, 12),
+      num_hidden_layers: v.optional(repeats, 12),
       num_attention_heads: v.optional(count, 12),
       num_channels: v.optional(count, 3),
       image_size: v.optional(count, 224),
       patch_size: v.optional(count, 32),
       hidden_act: v.optional(v.picklist(["quick_gelu", "gelu"]), "quick_gelu"),
-      layer_norm_eps: v.optional(v.number(), 1e-5),
+      layer_norm_eps: v.optional(factor, 1e-5),
     }),
     {},
   ),

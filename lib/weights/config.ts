@@ -6,10 +6,29 @@
 import * as v from "valibot";
 import type { AutoencoderArchitecture, UnetArchitecture, UnetBlock, VaeArchitecture } from "./architecture.ts";
 import { readText } from "./files.ts";
+import { JsonFault, parseJson } from "./json.ts";
+import { plain } from "./said.ts";
 
-export const count = v.pipe(v.number(), v.integer(), v.minValue(1));
-export const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-const counts = v.pipe(v.array(count), v.minLength(1));
+/** Widths, vocabularies, sizes. The largest number of SDXL's configs is its vocabulary, 49,408. */
+const MAX_COUNT = 2 ** 20;
+
+/** Layers, blocks, transformers one after another, levels. SDXL's deepest is 32; a graph has dozens of nodes for each. */
+const MAX_DEPTH = 256;
+
+/** Values of the networks are float32: a factor outside of these makes them all 0 or infinite. */
+const [LEAST_FACTOR, MOST_FACTOR] = [1e-12, 1e12];
+
+export const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_COUNT));
+export const whole = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_COUNT));
+/** How often something comes one after another. */
+export const repeats = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_DEPTH));
+/** What numbers are multiplied or divided by. */
+export const factor = v.pipe(v.number(), v.minValue(LEAST_FACTOR), v.maxValue(MOST_FACTOR));
+/** A number that is neither infinite, as 1e999 is read, nor NaN. */
+export const finite = v.pipe(v.number(), v.finite());
+const levels = <T>(of: v.GenericSchema<unknown, T>) => v.pipe(v.array(of), v.minLength(1), v.maxLength(MAX_DEPTH));
+const counts = levels(count);
+const repeatsList = levels(repeats);
 
 /** Reads a JSON file and checks it. @throws SyntaxError, one sentence with the file and the key. */
 export async function readConfig<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
@@ -17,24 +36,31 @@ export async function readConfig<T>(path: string, schema: v.GenericSchema<unknow
 }
 
 async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path);
+  return jsonOf(path, await readText(path));
+}
+
+/** A file's text as JSON. @throws SyntaxError, one sentence with the file */
+export function jsonOf(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
-    throw new SyntaxError(`Cannot read ${path}: it is not JSON (${error instanceof Error ? error.message : error}).`);
+    if (!(error instanceof JsonFault)) throw error;
+    throw new SyntaxError(`Cannot read ${path}: ${error.message}. Is the download complete?`);
   }
 }
 
 function checked<T>(path: string, json: unknown, schema: v.GenericSchema<unknown, T>): T {
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
-  const [issue] = result.issues;
+  throw new SyntaxError(`Cannot use ${path}: ${issueClause(result.issues[0])}.`);
+}
+
+/** What a schema found wrong: `"unet.heads" is "six", wanted is number`, or that it is missing. */
+export function issueClause(issue: v.BaseIssue<unknown>): string {
   const key = v.getDotPath(issue);
-  throw new SyntaxError(
-    `Cannot use ${path}: ${key === null ? "it" : `"${key}"`} is ${issue.received}, wanted is ${
-      issue.expected ?? "another value"
-    }.`,
-  );
+  const what = key === null ? "it" : `"${plain(key)}"`;
+  if (issue.received === "undefined") return `${what} is missing`;
+  return `${what} is ${plain(issue.received)}, wanted is ${plain(issue.expected ?? "another value", 400)}`;
 }
 
 /** A value that is one for all levels, or one a level. */
@@ -46,7 +72,12 @@ const DOWN_BLOCKS = ["DownBlock2D", "CrossAttnDownBlock2D"] as const;
 const UP_BLOCKS = ["UpBlock2D", "CrossAttnUpBlock2D"] as const;
 const MID_BLOCKS = ["UNetMidBlock2DCrossAttn", "UNetMidBlock2D"] as const;
 
-const depths = v.union([whole, v.array(v.union([whole, v.array(whole)]))]);
+const depth = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_DEPTH));
+const depthList = v.pipe(
+  v.array(v.union([depth, v.pipe(v.array(depth), v.maxLength(MAX_DEPTH))])),
+  v.maxLength(MAX_DEPTH),
+);
+const depths = v.union([depth, depthList]);
 
 const unetConfig = v.looseObject({
   in_channels: v.optional(count, 4),
@@ -56,20 +87,20 @@ const unetConfig = v.looseObject({
   down_block_types: v.array(v.picklist(DOWN_BLOCKS)),
   mid_block_type: v.optional(v.nullable(v.picklist(MID_BLOCKS)), "UNetMidBlock2DCrossAttn"),
   up_block_types: v.array(v.picklist(UP_BLOCKS)),
-  layers_per_block: v.optional(v.union([count, counts]), 2),
+  layers_per_block: v.optional(v.union([repeats, repeatsList]), 2),
   transformer_layers_per_block: v.optional(depths, 1),
-  reverse_transformer_layers_per_block: v.nullish(v.array(v.union([whole, v.array(whole)]))),
+  reverse_transformer_layers_per_block: v.nullish(depthList),
   attention_head_dim: v.optional(v.union([count, counts]), 8),
   num_attention_heads: v.nullish(v.union([count, counts])),
   cross_attention_dim: count,
   norm_num_groups: v.optional(count, 32),
-  norm_eps: v.optional(v.number(), 1e-5),
+  norm_eps: v.optional(factor, 1e-5),
   use_linear_projection: v.optional(v.boolean(), false),
   addition_embed_type: v.literal("text_time"),
   addition_time_embed_dim: count,
   projection_class_embeddings_input_dim: count,
   flip_sin_to_cos: v.optional(v.boolean(), true),
-  freq_shift: v.optional(v.number(), 0),
+  freq_shift: v.optional(finite, 0),
   act_fn: v.optional(v.literal("silu"), "silu"),
   downsample_padding: v.optional(v.literal(1), 1),
   resnet_time_scale_shift: v.optional(v.literal("default"), "default"),
@@ -151,12 +182,12 @@ const vaeConfig = v.looseObject({
   latent_channels: v.optional(count, 4),
   out_channels: v.optional(count, 3),
   block_out_channels: counts,
-  layers_per_block: v.optional(count, 1),
+  layers_per_block: v.optional(repeats, 1),
   norm_num_groups: v.optional(count, 32),
   mid_block_add_attention: v.optional(v.boolean(), true),
   use_post_quant_conv: v.optional(v.boolean(), true),
   use_quant_conv: v.optional(v.boolean(), true),
-  scaling_factor: v.optional(v.number(), 0.18215),
+  scaling_factor: v.optional(factor, 0.18215),
   shift_factor: v.nullish(v.null()),
   latents_mean: v.nullish(v.null()),
   latents_std: v.nullish(v.null()),
@@ -184,9 +215,9 @@ const tinyVaeConfig = v.looseObject({
   out_channels: v.optional(count, 3),
   encoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
   decoder_block_out_channels: v.optional(counts, [64, 64, 64, 64]),
-  num_encoder_blocks: v.optional(counts, [1, 3, 3, 3]),
-  num_decoder_blocks: v.optional(counts, [3, 3, 3, 1]),
-  scaling_factor: v.optional(v.number(), 1),
+  num_encoder_blocks: v.optional(repeatsList, [1, 3, 3, 3]),
+  num_decoder_blocks: v.optional(repeatsList, [3, 3, 3, 1]),
+  scaling_factor: v.optional(factor, 1),
   shift_factor: v.optional(v.literal(0), 0),
   upsampling_scaling_factor: v.optional(v.literal(2), 2),
   upsample_fn: v.optional(v.literal("nearest"), "nearest"),

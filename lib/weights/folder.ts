@@ -5,7 +5,7 @@
  * (networks of transformers); with a variant `….fp16.safetensors`; sharded with `….safetensors.index.json`.
  */
 
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { type Contents, NO_MARKERS, type OnFault, type PartName } from "./checkpoint.ts";
 import { readClipTextConfig } from "./clip_config.ts";
@@ -14,7 +14,9 @@ import { kindOf } from "./files.ts";
 import { transformersClip } from "./keys/clip.ts";
 import type { Rules } from "./keys/rules.ts";
 import { oldDiffusersVae } from "./keys/vae.ts";
+import { fileNameFault } from "./paths.ts";
 import { openSafetensors } from "./safetensors.ts";
+import { plain, shown } from "./said.ts";
 import { sourcesOf, Weights } from "./weights.ts";
 
 const modelIndex = v.looseObject({
@@ -114,7 +116,9 @@ async function readIndex(path: string, folder: string): Promise<v.InferOutput<ty
     const index = await readConfig(indexPath, modelIndex);
     if (index._class_name.startsWith("StableDiffusionXL")) return index;
     throw new RangeError(
-      `Cannot open ${path}: its model_index.json is for ${index._class_name}; wanted is StableDiffusionXLPipeline.`,
+      `Cannot open ${path}: its model_index.json is for ${
+        plain(index._class_name)
+      }; wanted is StableDiffusionXLPipeline.`,
     );
   }
   for (const part of ["unet", "vae"]) {
@@ -159,6 +163,9 @@ async function weightsOf(folder: string, name: string, stem: string, rules?: Rul
   );
 }
 
+/** Files of a part. The hub splits at 5 or 10 GB: the largest models that anybody published have less than 200. */
+const MAX_SHARDS = 1000;
+
 const shardIndex = v.looseObject({ weight_map: v.record(v.string(), v.string()) });
 
 /** The files that a sharded checkpoint's index names. They lie beside it: a name with a folder in it is refused. */
@@ -166,9 +173,15 @@ async function shards(indexPath: string): Promise<readonly string[]> {
   const { weight_map } = await readConfig(indexPath, shardIndex);
   const names = [...new Set(Object.values(weight_map))].sort();
   for (const name of names) {
-    if (name !== basename(name) || name.includes("\\") || name === "" || name === "..") {
-      throw new RangeError(`Cannot use ${indexPath}: it names "${name}"; shards must be files beside the index.`);
+    const fault = fileNameFault(name);
+    if (fault !== undefined) {
+      throw new RangeError(
+        `Cannot use ${indexPath}: it names ${shown(name)}, ${fault}; shards must be files beside the index.`,
+      );
     }
+  }
+  if (names.length > MAX_SHARDS) {
+    throw new RangeError(`Cannot use ${indexPath}: it names ${names.length} shards, allowed are ${MAX_SHARDS}.`);
   }
   if (names.length === 0) throw new RangeError(`Cannot use ${indexPath}: its weight_map is empty.`);
   return names.map((name) => join(indexPath, "..", name));

@@ -13,6 +13,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { ldmUnetNames } from "./keys/ldm_names.ts";
 import { readLoraMetadata } from "./lora_metadata.ts";
 import { openSafetensors, readScalars, type SafetensorsFile, type TensorEntry } from "./safetensors.ts";
+import { plain } from "./said.ts";
 import type { WeightRef, Weights } from "./weights.ts";
 
 /** One module's difference. */
@@ -35,7 +36,7 @@ export interface Lora {
   readonly path: string;
   readonly modules: Readonly<Record<LoraPart, ReadonlyMap<string, LoraModule>>>;
   readonly ranks: readonly number[];
-  /** Modules of the file that the model does not have. */
+  /** Modules of the file that the model does not have, and tensors that are no part of a module. */
   readonly unmatched: readonly string[];
 }
 
@@ -95,7 +96,7 @@ interface Found {
  */
 export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lora> {
   const file = await openSafetensors(await Deno.realPath(path).catch(() => resolve(path)));
-  const found = findModules(path, file);
+  const { found, strangers } = findModules(path, file);
   const scaleOf = readLoraMetadata(path, file.metadata);
   const alphas = await readScalars(file, [...found.values()].flatMap(({ alpha }) => alpha ? [alpha] : []));
   const names = new Map<LoraPart, ReadonlyMap<string, string>>();
@@ -121,19 +122,37 @@ export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lo
       unmatched.push(name);
       continue;
     }
-    const rank = down.shape[0];
+    const rank = down.shape[0] ?? 0;
     const module = key.slice(0, -".weight".length);
     const scale = alpha === undefined ? scaleOf(part, module, rank) ?? 1 : (alphas.get(alpha.name) ?? rank) / rank;
+    // Zero rows would make the scale infinite, and an alpha that is NaN would make every picture so.
+    if (rank === 0 || !Number.isFinite(scale)) {
+      throw new RangeError(
+        `Cannot use the LoRA ${path}: "${
+          plain(name)
+        }" has rank ${rank} and is scaled by ${scale}; wanted are finite numbers above 0.`,
+      );
+    }
+    if (modules[part].has(key)) {
+      throw new RangeError(
+        `Cannot use the LoRA ${path}: "${plain(name)}" is not the first in it that changes "${key}".`,
+      );
+    }
     const weight = partWeights(part, checkpoint).shape(key) ?? [];
     modules[part].set(key, fitted(path, { key, down: refOf(file, down), up: refOf(file, up), scale }, weight));
   }
-  wantMatching(path, found.size, unmatched);
+  unmatched.push(...strangers);
+  wantMatching(path, found.size + strangers.length, unmatched);
   const ranks = [...new Set(Object.values(modules).flatMap((of) => [...of.values()].map(({ down }) => down.shape[0])))];
   return { path: file.path, modules, ranks: ranks.sort((a, b) => a - b), unmatched };
 }
 
-function findModules(path: string, file: SafetensorsFile): ReadonlyMap<string, Found> {
+function findModules(
+  path: string,
+  file: SafetensorsFile,
+): { readonly found: ReadonlyMap<string, Found>; readonly strangers: readonly string[] } {
   const found = new Map<string, Found>();
+  const strangers: string[] = [];
   for (const entry of file.tensors.values()) {
     const kind = OTHER_KINDS.find(([pattern]) => pattern.test(entry.name));
     if (kind) {
@@ -142,13 +161,22 @@ function findModules(path: string, file: SafetensorsFile): ReadonlyMap<string, F
       );
     }
     const role = ROLES.find(([pattern]) => pattern.test(entry.name));
-    if (role === undefined) continue;
+    if (role === undefined) {
+      strangers.push(entry.name);
+      continue;
+    }
     const name = entry.name.replace(role[0], "");
     const module = found.get(name) ?? {};
+    const other = module[role[1]];
+    if (other !== undefined) {
+      throw new RangeError(
+        `Cannot use the LoRA ${path}: "${plain(other.name)}" and "${plain(entry.name)}" are the same matrix.`,
+      );
+    }
     module[role[1]] = entry;
     found.set(name, module);
   }
-  if (found.size > 0) return found;
+  if (found.size > 0) return { found, strangers };
   const some = [...file.tensors.keys()].slice(0, 3).map((name) => `"${name}"`).join(", ");
   throw new RangeError(`Cannot use ${path} as a LoRA: it holds none; its tensors begin with ${some || "nothing"}.`);
 }

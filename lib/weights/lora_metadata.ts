@@ -6,10 +6,12 @@
  */
 
 import * as v from "valibot";
+import { finite, issueClause, jsonOf } from "./config.ts";
+import { shown } from "./said.ts";
 
 const settings = v.looseObject({
-  lora_alpha: v.optional(v.number()),
-  alpha_pattern: v.optional(v.record(v.string(), v.number()), {}),
+  lora_alpha: v.optional(finite),
+  alpha_pattern: v.optional(v.record(v.string(), finite), {}),
   use_rslora: v.optional(v.boolean(), false),
   use_dora: v.optional(v.boolean(), false),
 });
@@ -26,7 +28,7 @@ export type ScaleOf = (part: string, module: string, rank: number) => number | u
 export function readLoraMetadata(path: string, metadata: ReadonlyMap<string, string>): ScaleOf {
   const text = metadata.get("lora_adapter_metadata");
   if (text === undefined) return () => undefined;
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.unknown())), text);
+  const parsed = v.safeParse(v.record(v.string(), v.unknown()), jsonOf(path, text));
   if (!parsed.success) throw notUnderstood(path, "it is no JSON object");
   const parts = new Map<string, Record<string, unknown>>();
   for (const [name, value] of Object.entries(parsed.output)) {
@@ -38,7 +40,7 @@ export function readLoraMetadata(path: string, metadata: ReadonlyMap<string, str
   for (const [part, entries] of parts) {
     const known = v.safeParse(settings, entries);
     if (!known.success) {
-      throw notUnderstood(path, `"${part}.${v.getDotPath(known.issues[0])}" is ${known.issues[0].received}`);
+      throw notUnderstood(path, `${issueClause(known.issues[0])} (of ${shown(part)})`);
     }
     if (known.output.use_dora) {
       throw new RangeError(`Cannot apply ${path}: its metadata make it DoRA; the kit applies plain LoRA and LoCon.`);

@@ -1,5 +1,5 @@
 /**
- * Weights in 8 bits: symmetric, one scale an output channel.
+ * Weights in 8 bits: symmetric, one scale an output channel. In 4 bits: symmetric, one scale a block of a row.
  *
  * Krishnamoorthi 2018 (arXiv 1806.08342), section 3.1: per-channel scales of weights lose next to nothing.
  */
@@ -38,6 +38,37 @@ export function quantizeRows({ data, shape }: Tensor, most: number, name: string
       for (let row = start; row < end; row++) {
         codes[column * out + row] = Math.round(data[row * inner + column] / scales[row]);
       }
+    }
+  }
+  return { codes, scales };
+}
+
+/** Two codes a byte, the earlier in the low half: 0 to 15, of which 8 is zero. */
+export interface QuantizedBlocks {
+  /** `[out, in / block, block / 2]` */
+  readonly codes: Uint8Array<ArrayBuffer>;
+  /** `[out, in / block]`: (code − 8) times its scale is the weight. */
+  readonly scales: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * @param weight `[out, in]`, `in` a multiple of `block`
+ * @throws RangeError when a weight is NaN or infinite
+ */
+export function quantizeBlocks({ data }: Tensor, block: number, name: string): QuantizedBlocks {
+  const scales = new Float32Array(data.length / block);
+  const codes = new Uint8Array(data.length / 2);
+  for (let i = 0; i < scales.length; i++) {
+    const values = data.subarray(i * block, (i + 1) * block);
+    const largest = largestOf(values);
+    if (!Number.isFinite(largest)) {
+      throw new RangeError(`Cannot quantise "${name}": block ${i} holds ${largest}, wanted are finite weights.`);
+    }
+    // Codes reach from −8 to 7: the sign is chosen so that the largest weight has the longer side.
+    scales[i] = largest === 0 ? 1 : (values.includes(largest) ? -largest : largest) / 8;
+    for (let j = 0; j < block; j++) {
+      const code = Math.min(15, Math.max(0, Math.round(values[j] / scales[i]) + 8));
+      codes[(i * block + j) >> 1] |= code << (4 * (j & 1));
     }
   }
   return { codes, scales };

@@ -6,31 +6,20 @@
  */
 
 import { formatShape, type Shape, sizeOf, Tensor } from "../tensor/tensor.ts";
-import { unreadable, writeWhole } from "./files.ts";
+import { unreadable, wantFile, writeWhole } from "./files.ts";
+import { BYTES, type DType, type Header, parseHeader, type TensorEntry } from "./safetensors_header.ts";
 
-/** Element types that SDXL's files hold, with their size in bytes. */
-const BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
-
-export type DType = keyof typeof BYTES;
+export type { DType, TensorEntry } from "./safetensors_header.ts";
 
 /** The format's own limit: its reference reader refuses longer headers. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** Where a tensor lies. The bytes are row-major and little-endian. */
-export interface TensorEntry {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: Shape;
-  /** Position of the first byte in the file. */
-  readonly offset: number;
-  readonly byteLength: number;
-}
+/** Values of a tensor that is read into memory: 8 GiB in float32. SDXL's largest has 63 million, a long record 10⁸. */
+const MAX_VALUES = 2 ** 31;
 
-export interface SafetensorsFile {
+export interface SafetensorsFile extends Header {
   readonly path: string;
   readonly byteLength: number;
-  readonly metadata: ReadonlyMap<string, string>;
-  readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
 
 /**
@@ -39,9 +28,8 @@ export interface SafetensorsFile {
  * @throws SyntaxError when the file is not what the format says: the sentence names the tensor and what was wanted.
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  using file = await openFile(path);
-  const { size: byteLength, isFile } = await file.stat();
-  if (!isFile) throw unreadable(path, new Deno.errors.IsADirectory());
+  const byteLength = await wantFile(path);
+  using file = await openForReading(path);
   const fail = (what: string): never => {
     throw new SyntaxError(`Cannot open ${path} as safetensors: ${what}`);
   };
@@ -53,69 +41,8 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   if (8 + length > byteLength) {
     fail(`its header should end at byte ${8 + length}, the file ends at ${byteLength}. Is the download complete?`);
   }
-  const header = parseHeader(await readBytes(file, 8, length), fail);
-  const tensors = new Map<string, TensorEntry>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name !== "__metadata__") tensors.set(name, parseEntry(name, entry, 8 + length, byteLength, fail));
-  }
-  return { path, byteLength, metadata: parseMetadata(header["__metadata__"], fail), tensors };
-}
-
-type Fail = (what: string) => never;
-
-function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    return fail("its header is not JSON in UTF-8.");
-  }
-  return isRecord(header) ? header : fail("its header is not a JSON object.");
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parseMetadata(value: unknown, fail: Fail): ReadonlyMap<string, string> {
-  const metadata = new Map<string, string>();
-  if (value === undefined || value === null) return metadata;
-  if (!isRecord(value)) return fail("its __metadata__ is not an object of strings.");
-  for (const [key, text] of Object.entries(value)) {
-    metadata.set(key, typeof text === "string" ? text : fail(`its __metadata__ entry "${key}" is not a string.`));
-  }
-  return metadata;
-}
-
-function isDType(value: unknown): value is DType {
-  return typeof value === "string" && Object.hasOwn(BYTES, value);
-}
-
-function isWholeNumbers(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
-}
-
-function parseEntry(name: string, value: unknown, dataStart: number, fileEnd: number, fail: Fail): TensorEntry {
-  if (!isRecord(value)) return fail(`tensor "${name}" has no description.`);
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (!isDType(dtype)) {
-    return fail(`tensor "${name}" has type ${JSON.stringify(dtype)}; known are ${Object.keys(BYTES).join(", ")}.`);
-  }
-  if (!isWholeNumbers(shape)) return fail(`tensor "${name}" has shape ${JSON.stringify(shape)}; wanted whole numbers.`);
-  if (!isWholeNumbers(offsets) || offsets.length !== 2) {
-    return fail(`tensor "${name}" has data_offsets ${JSON.stringify(offsets)}; wanted [begin, end].`);
-  }
-  const [begin, end] = offsets;
-  const wanted = sizeOf(shape) * BYTES[dtype];
-  if (end - begin !== wanted) {
-    fail(
-      `tensor "${name}" spans ${end - begin} bytes, but ${dtype} ${formatShape(shape)} needs ${wanted}. Is it damaged?`,
-    );
-  }
-  if (dataStart + end > fileEnd) {
-    fail(`tensor "${name}" ends at byte ${dataStart + end}, the file at ${fileEnd}. Is the download complete?`);
-  }
-  return { name, dtype, shape, offset: dataStart + begin, byteLength: wanted };
+  const header = parseHeader(await readBytes(file, 8, length), 8 + length, byteLength, fail);
+  return { path, byteLength, ...header };
 }
 
 /** Reads one tensor as float32. Integers and half floats are widened; F64 is rounded. */
@@ -129,16 +56,29 @@ export async function readTensor(file: SafetensorsFile, name: string): Promise<T
 
 /** Reads what lies at a place of a file as float32. */
 export async function readEntry(path: string, entry: Omit<TensorEntry, "name">): Promise<Tensor> {
-  using handle = await openFile(path);
+  wantRoom(path, entry.shape);
+  using handle = await openForReading(path);
   return new Tensor(toFloat32(await readBytes(handle, entry.offset, entry.byteLength), entry.dtype), entry.shape);
+}
+
+/** A file may announce more than any memory has: a hole takes no room on disk. */
+function wantRoom(path: string, shape: Shape): void {
+  const values = sizeOf(shape);
+  if (values <= MAX_VALUES) return;
+  throw new RangeError(
+    `Cannot read a tensor ${formatShape(shape)} of ${path}: it would take ${
+      (4 * values / 2 ** 30).toFixed(1)
+    } GiB of ` +
+      `memory, allowed are ${4 * MAX_VALUES / 2 ** 30}.`,
+  );
 }
 
 /** Reads what lies at a place of a file, as it lies. */
 export async function readBytesOf(
   path: string,
   entry: Pick<TensorEntry, "offset" | "byteLength">,
-): Promise<Uint8Array> {
-  using handle = await openFile(path);
+): Promise<Uint8Array<ArrayBuffer>> {
+  using handle = await openForReading(path);
   return await readBytes(handle, entry.offset, entry.byteLength);
 }
 
@@ -147,7 +87,7 @@ export async function readScalars(
   file: SafetensorsFile,
   entries: readonly TensorEntry[],
 ): Promise<ReadonlyMap<string, number>> {
-  using handle = await openFile(file.path);
+  using handle = await openForReading(file.path);
   const values = new Map<string, number>();
   for (const { name, dtype, shape, offset, byteLength } of entries) {
     if (sizeOf(shape) !== 1) {
@@ -191,22 +131,43 @@ export interface PlannedTensor {
 }
 
 /**
- * Writes tensors one after the other as they come, whole file or none. Two are held in memory at most: one is written
- * while the next is made.
- *
+ * Writes tensors as they come, whole file or none. Two are held in memory: one is written while the next is made.
  * @param bytesOf called once a tensor, in their order, one call at a time
  */
 export async function streamSafetensors(
   path: string,
   tensors: readonly PlannedTensor[],
   bytesOf: (tensor: PlannedTensor) => Promise<Uint8Array>,
+  metadata?: ReadonlyMap<string, string>,
+): Promise<void> {
+  async function* whole() {
+    for (const tensor of tensors) {
+      const bytes = await bytesOf(tensor);
+      if (bytes.length !== bytesIn(tensor)) {
+        const given = `${bytes.length} bytes were given, wanted are ${bytesIn(tensor)}.`;
+        throw new RangeError(`Cannot write "${tensor.name}": ${given}`);
+      }
+      yield bytes;
+    }
+  }
+  await streamPieces(path, tensors, whole(), metadata);
+}
+
+/**
+ * The same from pieces of any length: all tensors' bytes, one after the other. A piece is written while the next one is
+ * made, and not looked at any more once the next but one is asked for.
+ */
+export async function streamPieces(
+  path: string,
+  tensors: readonly PlannedTensor[],
+  pieces: AsyncIterable<Uint8Array>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const header: Record<string, unknown> = {};
   if (metadata.size > 0) header["__metadata__"] = Object.fromEntries(metadata);
   let end = 0;
-  for (const { name, dtype, shape } of tensors) {
-    header[name] = { dtype, shape, data_offsets: [end, end += sizeOf(shape) * BYTES[dtype]] };
+  for (const tensor of tensors) {
+    header[tensor.name] = { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [end, end += bytesIn(tensor)] };
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   // The data begin at a multiple of 8, as the format asks; spaces fill the header up.
@@ -215,23 +176,24 @@ export async function streamSafetensors(
   start.set(json, 8);
   await writeWhole(path, async (write) => {
     let writing = write(start);
+    let given = 0;
     try {
-      for (const tensor of tensors) {
-        writing.catch(() => {}); // it is awaited below, once the next tensor is there
-        const bytes = await bytesOf(tensor);
-        const wanted = sizeOf(tensor.shape) * BYTES[tensor.dtype];
-        if (bytes.length !== wanted) {
-          throw new RangeError(
-            `Cannot write "${tensor.name}": ${bytes.length} bytes were given, wanted are ${wanted}.`,
-          );
-        }
+      writing.catch(() => {}); // it is awaited below, once the next piece is there
+      for await (const piece of pieces) {
         await writing;
-        writing = write(bytes);
+        given += piece.length;
+        writing = write(piece);
+        writing.catch(() => {});
       }
     } finally {
       await writing;
     }
+    if (given !== end) throw new RangeError(`Cannot write ${path}: ${given} bytes were given, wanted are ${end}.`);
   });
+}
+
+function bytesIn({ dtype, shape }: PlannedTensor): number {
+  return sizeOf(shape) * BYTES[dtype];
 }
 
 /** Writes float32 tensors, in the order given, whole or not at all. */
@@ -250,7 +212,8 @@ function bytesOf(tensor: Tensor | undefined): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-async function openFile(path: string): Promise<Deno.FsFile> {
+/** @throws an error whose message is one sentence */
+export async function openForReading(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path);
   } catch (error) {
@@ -260,12 +223,17 @@ async function openFile(path: string): Promise<Deno.FsFile> {
 
 async function readBytes(file: Deno.FsFile, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
+  await readInto(file, offset, bytes);
+  return bytes;
+}
+
+/** Fills `bytes` from a place of a file. @throws RangeError where the file ends before */
+export async function readInto(file: Deno.FsFile, offset: number, bytes: Uint8Array): Promise<void> {
   await file.seek(offset, Deno.SeekMode.Start);
   let filled = 0;
-  while (filled < length) {
+  while (filled < bytes.length) {
     const count = await file.read(bytes.subarray(filled));
-    if (count === null) throw new RangeError(`Cannot read ${length} bytes at ${offset}: the file ended early.`);
+    if (count === null) throw new RangeError(`Cannot read ${bytes.length} bytes at ${offset}: the file ended early.`);
     filled += count;
   }
-  return bytes;
 }

@@ -108,3 +108,22 @@ Deno.test("with a warm-up every cell is warm", () =>
     equal(runs.cells.map(({ warm }) => warm), [true, true, true, true]);
     ok(runs.cells[0].secondsText !== null, "the first prompt's text is measured");
   }));
+
+Deno.test("a model's own size wins over the comparison's; a part of the results carries what made it alone", () =>
+  inFolder(async (store) => {
+    const { models, ...options } = tiny(store);
+    const [plain, lightning] = models;
+    const runs = await compare({ ...options, models: [plain, { ...lightning, size: { width: 64, height: 32 } }] });
+    equal(runs.cells.map(({ width, height }) => `${width}x${height}`), ["32x32", "32x32", "64x32", "64x32"]);
+    equal((await runs.picture(runs.cells[3])).shape, [1, 3, 32, 64]);
+
+    const part = runs.only(({ model }) => model === "lightning");
+    equal(part.cells, runs.cells.slice(2));
+    equal(part.summary, runs.summary.slice(1));
+    const { models: told, runs: made } = await part.provenance();
+    equal(told.map(({ name }) => name), ["lightning"]);
+    equal(made.map(({ model, digest }) => [model, digest]), part.cells.map(({ latentDigest }) => [0, latentDigest]));
+    const half = runs.only(({ promptName }) => promptName === "white");
+    equal(half.summary.map(({ model, cells }) => [model, cells]), [["plain", 1], ["lightning", 1]]);
+    await throwsSentence(() => runs.only(() => false), /no cell is of that kind/);
+  }));

@@ -1,7 +1,7 @@
 import type { ComparedModel, CompareOptions } from "fewstep";
 import { type Plan, planComparison, type PlannedCell } from "fewstep/sweep/plan.ts";
 import { familyOf, ownRecipe } from "fewstep/sweep/ways.ts";
-import { byModel } from "fewstep/sweep/run.ts";
+import { byModel } from "fewstep/sweep/task.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
 import { goldenPath } from "../goldens/read.ts";
 import { TINY } from "./tiny.ts";

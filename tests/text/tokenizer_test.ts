@@ -1,5 +1,6 @@
 import { openTokenizer, openTokenizers, poolingPosition } from "../../lib/text/tokenizer.ts";
 import { equal, throwsSentence } from "../assert.ts";
+import { inFolder } from "../files.ts";
 import { goldenPath, readJson } from "../goldens/read.ts";
 
 interface Row {
@@ -49,6 +50,27 @@ Deno.test("pooling: eos_token_id 2 means the highest id, any other its own first
   equal(poolingPosition(Int32Array.of(8, 3, 9, 4, 4), 4), 3);
 });
 
+interface Files {
+  readonly what: string;
+  readonly files: Readonly<Record<string, unknown>>;
+  readonly ids: number[];
+  readonly pad: number;
+}
+const { text: asked, rows: disagreeing } = readJson<{ text: string; rows: Files[] }>("tokenizer-files.json");
+
+for (const { what, files, ids, pad } of disagreeing) {
+  Deno.test(`tokenizer_config.json and special_tokens_map.json as transformers reads them: ${what}`, () =>
+    inFolder(async (folder) => {
+      for (const name of ["vocab.json", "merges.txt"]) await Deno.copyFile(`${TINY}/${name}`, `${folder}/${name}`);
+      for (const [name, content] of Object.entries(files)) {
+        if (content !== null) await Deno.writeTextFile(`${folder}/${name}`, JSON.stringify(content));
+      }
+      const tokenizer = await openTokenizer(folder);
+      equal([...tokenizer.encode(asked).ids.subarray(0, ids.length)], ids);
+      equal(tokenizer.pad, pad);
+    }));
+}
+
 const files = { "vocab.json": '{"a":0,"<|startoftext|>":1,"<|endoftext|>":2}', "merges.txt": "#version: 0.2\n" };
 const broken: [what: string, files: Record<string, string>, sentence: RegExp][] = [
   ["an empty folder", {}, /there is no vocab\.json\. Wanted: vocab\.json and merges\.txt, or tokenizer\.json/],
@@ -59,7 +81,11 @@ const broken: [what: string, files: Record<string, string>, sentence: RegExp][] 
   ["a merge of three", { ...files, "merges.txt": "a b c" }, /merges\.txt: merge 1 is "a b c"\. Wanted: two tokens/],
   ["no BOS", { ...files, "vocab.json": '{"<|endoftext|>":0}' }, /special token "<\|startoftext\|>" is not in the voc/],
   ["a length of 1", { ...files, "tokenizer_config.json": '{"model_max_length":1}' }, /model_max_length is 1\. Wanted/],
-  ["a number for a token", { ...files, "special_tokens_map.json": '{"pad_token":7}' }, /special_tokens_map\.json: pad/],
+  [
+    "a number for a token",
+    { ...files, "special_tokens_map.json": '{"pad_token":7}' },
+    /special_tokens_map\.json: "pad_token" is 7/,
+  ],
   ["bytes that are no text", { ...files, "merges.txt": "\xff" }, /merges\.txt: it is not UTF-8 text/],
 ];
 

@@ -24,7 +24,7 @@ Deno.test("a picture is read from a file as it was saved; a batch is refused", a
   await savePicture(disc(0.1), `${folder}/disc.png`);
   ok(worst(await readPicture(`${folder}/disc.png`), disc(0.1)) <= 0.5 / 255 + 1e-6);
   await rejects(savePicture(Tensor.concat([disc(0), disc(1)]), `${folder}/two.png`), /one picture was wanted/);
-  await rejects(readPicture(`${folder}/none.png`), /Cannot read .*none\.png: there is no such file/);
+  await rejects(readPicture(`${folder}/none.png`), /Cannot open .*none\.png: it does not exist/);
   await Deno.writeTextFile(`${folder}/text.png`, "text");
   await rejects(readPicture(`${folder}/text.png`), /not a picture that the kit can read/);
   const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();

@@ -108,9 +108,12 @@ Deno.test("paths outside of the working folder are told by their last name, addr
 Deno.test("what carries no sense is refused in a sentence", () => {
   throws(
     () => parseProvenance("{", "x.png"),
-    /^SyntaxError: Cannot read what made x\.png: its provenance is not JSON\.$/,
+    /^SyntaxError: Cannot read what made x\.png: it is not JSON\. Is the download complete\?$/,
   );
-  throws(() => parseProvenance(JSON.stringify({ ...provenance, version: 2 }), "x.png"), /"version" in its provenance/);
+  throws(
+    () => parseProvenance(JSON.stringify({ ...provenance, version: 2 }), "x.png"),
+    /in its provenance "version" is 2, wanted is 1\. This kit reads version 1/,
+  );
   const bad = { ...provenance, runs: [{ ...provenance.runs[0], model: -1 }] };
   throws(() => parseProvenance(JSON.stringify(bad), "x.png"), /"runs\.0\.model"/);
 });

@@ -50,6 +50,45 @@ const BAD: readonly (readonly [string, string, number, RegExp])[] = [
   ["a tensor without description", JSON.stringify({ w: null }), 8, /tensor "w" has no description/],
   ["a header that is no object", "[1, 2]", 8, /header is not a JSON object/],
   ["a header that is no JSON", "not json", 8, /header is not JSON in UTF-8/],
+  [
+    "a key that stands twice",
+    entry().replace("{", `{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},`),
+    8,
+    /names a key twice/,
+  ],
+  [
+    "a header of many levels",
+    `{"a":${"[".repeat(40)}${"]".repeat(40)}}`,
+    0,
+    /its header is JSON of more than 32 levels/,
+  ],
+  [
+    "tensors that share bytes",
+    entry().replace(/}$/, `,"v":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`),
+    8,
+    /"w" and "v" overlap/,
+  ],
+  [
+    "a tensor of nine dimensions",
+    entry({ dtype: "U8", shape: Array(9).fill(1), data_offsets: [0, 1] }),
+    8,
+    /has 9 dimensions; allowed are 8/,
+  ],
+  ["a name with a line's end", JSON.stringify({ "a\n\u001b[2J": {} }), 0, /tensor "a\\n\\u001b\[2J" has a name/],
+  ["a name of 600 letters", JSON.stringify({ ["a".repeat(600)]: {} }), 0, /tensor "a{59}…a{59}" has a name/],
+  ["a type of 1,000 letters", entry({ dtype: "x".repeat(1000) }), 8, /has type "x{59}…x{59}"; known/],
+  [
+    "offsets the wrong way round",
+    entry({ data_offsets: [8, 0] }),
+    8,
+    /spans -8 bytes/,
+  ],
+  [
+    "a shape whose size has no number",
+    entry({ shape: [2 ** 53 - 1, 2 ** 53 - 1] }),
+    8,
+    /spans 8 bytes/,
+  ],
   ["metadata that are no strings", JSON.stringify({ __metadata__: { a: 1 } }), 0, /entry "a" is not a string/],
 ];
 
@@ -74,6 +113,29 @@ Deno.test("refuses a header longer than the file, than the format allows, and a 
     await throwsSentence(() => openSafetensors(join(folder, "none")), /none: it does not exist\.$/);
     await throwsSentence(() => openSafetensors(folder), /safetensors|folder/);
   }));
+
+Deno.test("a hole that announces 12 GiB of values is refused with that number, before memory is taken", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "hole.safetensors");
+    const values = 3 * 2 ** 30;
+    await writeRaw(path, JSON.stringify({ w: { dtype: "U8", shape: [values], data_offsets: [0, values] } }), 0);
+    await Deno.truncate(path, (await Deno.stat(path)).size + values);
+    const file = await openSafetensors(path);
+    await throwsSentence(() => readTensor(file, "w"), /it would take 12\.0 GiB of memory, allowed are 8\.$/);
+  }));
+
+Deno.test({
+  name: "a device and a pipe are no files, and are not waited for",
+  ignore: Deno.build.os === "windows", // has neither among its paths
+  fn: () =>
+    inFolder(async (folder) => {
+      const pipe = join(folder, "pipe.safetensors");
+      await new Deno.Command("mkfifo", { args: [pipe] }).output();
+      for (const path of ["/dev/zero", pipe]) {
+        await throwsSentence(() => openSafetensors(path), /it is a device or a pipe, a file was wanted\.$/);
+      }
+    }),
+});
 
 Deno.test("writing where nothing can be written is a sentence and leaves nothing", () =>
   inFolder(async (folder) => {

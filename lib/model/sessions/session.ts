@@ -1,9 +1,9 @@
 /** What runs a network. Nothing above this folder knows which runtime it is. */
 
-import type { Network } from "../../graph/builder.ts";
-import type { Lowering } from "../../graph/builder.ts";
+import type { Lowering, Network } from "../../graph/builder.ts";
 import type { NetworkProfile } from "../../measure/profile.ts";
 import type { Shape, Tensor } from "../../tensor/tensor.ts";
+import type { Refusals } from "../precision.ts";
 
 /** Whole numbers, such as token ids: the one input that is not float32. */
 export interface Integers {
@@ -13,9 +13,16 @@ export interface Integers {
 
 export type Feeds = Readonly<Record<string, Tensor | Integers>>;
 
+export type Outputs = ReadonlyMap<string, Tensor>;
+
+export interface SessionRunOptions {
+  /** Stops the run where the runtime can, in its middle; it then fails with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
 export interface Session {
-  /** Runs the network once. @throws an Error naming the layer that failed. */
-  run(feeds: Feeds): Promise<ReadonlyMap<string, Tensor>>;
+  /** Runs the network once. @throws an Error naming the layer that failed; the reason of `signal` when it was aborted */
+  run(feeds: Feeds, options?: SessionRunOptions): Promise<Outputs>;
   /** Gives the memory back. A released session must not run again. */
   release(): Promise<void>;
 }
@@ -25,6 +32,10 @@ export interface Runtime {
   readonly name: string;
   /** How its graphs are to be written. */
   readonly lowering: Lowering;
+  /** How they are to be written where it computes in less, if it can. Default: `lowering`. */
+  readonly reduced?: Readonly<Partial<Record<"fp16" | "bf16", Lowering>>>;
+  /** What it does not compute in, with the reason. */
+  readonly refused: Refusals;
   /** Loads a network and its weights. @throws an Error whose message says which network and why. */
   load(network: Network): Promise<Session>;
   /**
