@@ -74,7 +74,7 @@ export function cut(network: Network, limit: number): readonly Network[] {
   pieces.forEach((piece, i) => piece.forEach(({ input }) => input.forEach((name) => lastUse.set(name, i))));
   const ports = new Map([...network.inputs, ...network.outputs].map((port) => [port.name, port]));
   const portOf = (name: string): Port => ports.get(name) ?? { name, dtype: "float32" };
-  return pieces.map((piece, i) => {
+  const cutOut = pieces.map((piece, i) => {
     const made = new Set(piece.flatMap(({ output }) => output));
     const read = new Set(piece.flatMap(({ input }) => input));
     const inputs = [...read].filter((name) => name !== "" && !made.has(name) && !sizes.has(name)).map(portOf);
@@ -85,6 +85,7 @@ export function cut(network: Network, limit: number): readonly Network[] {
     const bytes = modelBytes({ name, nodes: piece, initializers: own, inputs, outputs });
     return { ...network, name, inputs, outputs, bytes, observable: [] };
   });
+  return cutOut.filter(({ outputs }) => outputs.length > 0); // of shapes alone: each piece has its own
 }
 
 /** A piece that works out by itself which shapes it needs of values: only floats go from one piece to the next. */

@@ -13,25 +13,22 @@ import type { Memory } from "../measure/memory.ts";
 import { type Shape, Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { advance, branch, wantUnfinished } from "./advance.ts";
-import { Autoencoder } from "./autoencoder.ts";
 import type { Conditioning, Size } from "./conditioning.ts";
-import { Denoiser } from "./denoiser.ts";
-import { type LoadedLora, Loras } from "./loras.ts";
+import type { LoadedLora } from "./loras.ts";
 import type { DecodeOptions, ModelOptions } from "./model_options.ts";
+import { Networks } from "./networks.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
-import { describeParts, loweringFor, type PartDescription, prepareUnet } from "./prepared.ts";
+import { describeParts, type PartDescription } from "./prepared.ts";
 import { batchOf, type Overrides, type Request, type RunOptions } from "./request.ts";
 import { wantRoom } from "./room.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
 import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, startLatent } from "./start.ts";
-import { Stages } from "./stage.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
 import { reasonToStop } from "./stop.ts";
-import { TextEncoders } from "./text.ts";
 
 /** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
@@ -46,19 +43,14 @@ export class Model {
   readonly #options: ModelOptions;
   /** What it computes in. */
   readonly precision: Precision;
-  readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
   readonly #scheduler: SchedulerConfig;
-  readonly #stages: Stages;
-  readonly #text: TextEncoders;
-  readonly #autoencoder: Autoencoder;
-  readonly #preview: Autoencoder | undefined;
-  readonly #denoiser: Denoiser;
+  readonly #networks: Networks;
   #stopped: Step | undefined;
 
   /** Use `open`. */
   constructor(options: ModelOptions) {
-    const { checkpoint, source, published = checkpoint, runtime, precision, loras, loraMode, warn } = options;
+    const { checkpoint, source, published = checkpoint, runtime, precision } = options;
     this.#options = options;
     this.checkpoint = checkpoint;
     this.source = source;
@@ -66,19 +58,8 @@ export class Model {
     this.runtime = runtime;
     this.precision = precision;
     this.#scheduler = options.scheduler;
-    this.#stages = new Stages(runtime, options.memory);
-    this.#autoencoder = new Autoencoder("vae", checkpoint.vae, this.#stages, runtime);
-    const { preview } = options;
-    this.#preview = preview && new Autoencoder("preview", preview, this.#stages, runtime);
-    this.#loras = new Loras(loras, loraMode);
     this.#onClose = options.onClose;
-    const parts = { stages: this.#stages, lowering: loweringFor(runtime, precision), loras: this.#loras };
-    this.#text = new TextEncoders({ ...parts, checkpoint, warn });
-    const { unet } = checkpoint;
-    const { preparedFolder: folder, guidancePasses: passes = "batch" } = options;
-    const prepared = () => prepareUnet(unet, runtime, { precision, folder });
-    const words = (prompt: string) => this.#text.words(prompt);
-    this.#denoiser = new Denoiser({ ...parts, unet, words, passes, prepared });
+    this.#networks = new Networks(options);
   }
 
   /** How each part is computed: runtime, precision, which operators its layers become and why. */
@@ -88,22 +69,22 @@ export class Model {
 
   /** The process's memory now, and what each stage that has run took: text encoders, U-Net, VAE. */
   get memory(): Memory {
-    return this.#stages.memory;
+    return this.#networks.stages.memory;
   }
 
   /** The LoRAs that the model was opened with, and their strengths where a request does not say otherwise. */
   get loras(): readonly LoadedLora[] {
-    return this.#loras.loaded;
+    return this.#networks.loras.loaded;
   }
 
   /** The LoRAs that stand beside the weights; those that were fused are in them already. */
   get branches(): readonly LoadedLora[] {
-    return this.#loras.branches;
+    return this.#networks.loras.branches;
   }
 
   /** Pixels a latent's cell stands for: 8 in SDXL. */
   get pixelsPerLatent(): number {
-    return this.#autoencoder.pixelsPerLatent;
+    return this.#networks.autoencoder.pixelsPerLatent;
   }
 
   /** The picture size that the model was made for, in pixels. */
@@ -114,7 +95,7 @@ export class Model {
 
   /** Layers of the U-Net that can be observed, in its order, as diffusers names them. */
   get observable(): readonly Observable[] {
-    return this.#denoiser.observable;
+    return this.#networks.denoiser.observable;
   }
 
   /**
@@ -146,10 +127,10 @@ export class Model {
   async begin(request: Request, { signal }: RunOptions = {}): Promise<Step> {
     signal?.throwIfAborted();
     const started = performance.now();
-    const encoded = this.#text.elapsed;
+    const encoded = this.#networks.text.elapsed;
     const trajectory = this.plan(request);
     this.#wantRoom(request, trajectory);
-    const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
+    const draws = drawStart(request, this.#latentShape(request), this.#networks.autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
     const original = image && await this.#imageLatent(image, draws);
@@ -166,7 +147,7 @@ export class Model {
       inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
       generators,
       history: [],
-      timing: { unet: 0, step: performance.now() - started, text: this.#text.elapsed - encoded },
+      timing: { unet: 0, step: performance.now() - started, text: this.#networks.text.elapsed - encoded },
       memory: this.memory,
     });
   }
@@ -188,7 +169,7 @@ export class Model {
     wantUnfinished(step);
     const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
     const started = performance.now();
-    const { output, unet, observed } = await this.#denoiser.predict(from, { observe, signal });
+    const { output, unet, observed } = await this.#networks.denoiser.predict(from, { observe, signal });
     return advance(from, output, () => ({
       timing: { unet, step: performance.now() - started },
       memory: this.memory,
@@ -210,7 +191,7 @@ export class Model {
         : this.#condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
-      encodes: this.#autoencoder.encodes,
+      encodes: this.#networks.autoencoder.encodes,
       planOf: (request) => this.plan(request),
       conditionOf,
     });
@@ -240,21 +221,12 @@ export class Model {
    * @throws RangeError when a preview is asked for and the model has none
    */
   decode(latent: Step | Tensor, { by = "vae", tile }: DecodeOptions = {}): Promise<Tensor> {
-    const autoencoder = by === "preview" ? this.#wantPreview() : this.#autoencoder;
-    return autoencoder.decode(latent instanceof Step ? latent.latent : latent, tile);
+    return this.#networks.decoder(by).decode(latent instanceof Step ? latent.latent : latent, tile);
   }
 
   /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */
   get preview(): { decode(latent: Tensor): Promise<Tensor> } {
-    const autoencoder = this.#wantPreview();
-    return { decode: (latent) => autoencoder.decode(latent) };
-  }
-
-  #wantPreview(): Autoencoder {
-    if (this.#preview) return this.#preview;
-    throw new RangeError(
-      `Cannot decode a preview: the model was opened without one. Open it with preview, a tiny autoencoder's file.`,
-    );
+    return this.#networks.decoder("preview");
   }
 
   /**
@@ -265,7 +237,7 @@ export class Model {
    * @returns `[batch, 4, height/8, width/8]`, in the scale that samplers work in
    */
   encode(picture: Tensor, noise?: Tensor): Promise<Tensor> {
-    return this.#autoencoder.encode(picture, noise);
+    return this.#networks.autoencoder.encode(picture, noise);
   }
 
   /** The clean latents that a run from an image starts from, one a picture of the batch. */
@@ -295,13 +267,13 @@ export class Model {
 
   /** The same model on another runtime, one part in memory at a time. This one's parts are released first. */
   async on(runtime: Runtime): Promise<Model> {
-    await this.#stages.rest();
+    await this.#networks.stages.rest();
     return new Model({ ...this.#options, runtime, memory: "lean", onClose: undefined });
   }
 
   /** Gives all memory back. The model cannot be used afterwards. */
   async close(): Promise<void> {
-    await this.#stages.close();
+    await this.#networks.stages.close();
     const onClose = this.#onClose;
     this.#onClose = undefined; // closing twice is fine
     await onClose?.();
@@ -322,7 +294,7 @@ export class Model {
   }
 
   #wantRoom(request: Request, { guidance }: Trajectory): void {
-    const guided = usesGuidance(guidance) && !this.#denoiser.embedsGuidance;
+    const guided = usesGuidance(guidance) && !this.#networks.denoiser.embedsGuidance;
     wantRoom(this.checkpoint, {
       batch: batchOf(request),
       size: this.sizeOf(request),
@@ -333,13 +305,9 @@ export class Model {
 
   #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
     const sizes = sizesFor(request, this.sizeOf(request));
-    const guided = usesGuidance(guidance) && !this.#denoiser.embedsGuidance;
-    return this.#text.condition(request, {
-      batch,
-      sizes,
-      guided,
-      strengths: this.#loras.strengths(request.loraStrengths),
-    });
+    const guided = usesGuidance(guidance) && !this.#networks.denoiser.embedsGuidance;
+    const strengths = this.#networks.loras.strengths(request.loraStrengths);
+    return this.#networks.text.condition(request, { batch, sizes, guided, strengths });
   }
 
   /** `[4, height/8, width/8]` */
