@@ -1,6 +1,6 @@
 /**
  * How fast unit normals are drawn, of both of torch's streams; beside torch itself where a Python with torch is named.
- * Goal for the CPU stream: ≥ 50 M values/s. A latent of 1024×1024 pixels has 65,536 values.
+ * Goal: ≥ 50 M values/s. A latent of 1024×1024 pixels has 65,536 values.
  *
  * Command: deno run -A bench/randn.ts [python with torch]
  */

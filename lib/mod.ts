@@ -57,4 +57,5 @@ export type { WorkersOptions } from "./sweep/workers.ts";
 export type { Estimated, Spread, Summary } from "./sweep/summary.ts";
 export { recipes } from "./diffusion/mod.ts";
 export { type Shape, Tensor } from "./tensor/tensor.ts";
+export * from "./types.ts";
 export * from "./view/mod.ts";

@@ -1,6 +1,7 @@
 /** Command lines, declared once: what is parsed, what is refused, and what `--help` prints. */
 
 import { parseArgs } from "node:util";
+import { onInterrupt, Stopped } from "./interrupt.ts";
 
 /** Something that the user of a command can mend on the command line: exit code 2. */
 export class UsageError extends Error {}
@@ -33,7 +34,17 @@ export interface Command {
   readonly options: Options;
   /** A line or two to copy. */
   readonly examples: readonly string[];
-  run(args: Arguments): Promise<void>;
+  /** "at once": it has nothing to bring to an end when it is stopped. Default "in order": it hears of it, and ends itself. */
+  readonly stops?: "in order" | "at once";
+  /** What is left when it was stopped, a sentence. Default: nothing. */
+  readonly kept?: string;
+  run(args: Arguments, running: Running): Promise<void>;
+}
+
+/** What a running command is told from outside. */
+export interface Running {
+  /** Aborted by Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
 }
 
 /** The values of a command line, read by name and kind. */
@@ -185,21 +196,44 @@ export function help({ name, about, positional, options, examples }: Command): s
 }
 
 /**
- * Runs a command and ends the process: 0, 2 for a usage error, 1 for anything else. An error is one sentence on
- * stderr; its stack only helps the kit's developers, who get it with FEWSTEP_DEBUG set.
+ * Runs a command.
+ *
+ * @returns the exit code: 0; 2 for a usage error; 1 for anything else, a stop in order among it
  */
-export async function main(command: Command, argv: readonly string[] = Deno.args): Promise<never> {
+export async function runCommand(
+  command: Command,
+  argv: readonly string[],
+  { signal, say }: Running & { readonly say: (sentence: string) => void },
+): Promise<number> {
   try {
     const withHelp: Options = { ...command.options, help: { about: "this text" } };
     if (argv.includes("--help") || argv.includes("-h")) {
       console.log(help({ ...command, options: withHelp }));
     } else {
-      await command.run(parse(withHelp, argv, command.positional));
+      const running = command.run(parse(withHelp, argv, command.positional), { signal });
+      await (command.stops === "at once" ? Promise.race([running, aborted(signal)]) : running);
     }
+    return 0;
   } catch (error) {
     if (Deno.env.get("FEWSTEP_DEBUG")) console.error(error);
-    console.error(error instanceof Error ? error.message : String(error));
-    Deno.exit(error instanceof UsageError ? 2 : 1);
+    if (signal.aborted && signal.reason instanceof Stopped) {
+      say(`Stopped. ${command.kept ?? "Nothing was written."}`);
+      return 1;
+    }
+    say(error instanceof Error ? error.message : String(error));
+    return error instanceof UsageError ? 2 : 1;
   }
-  Deno.exit(0);
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}
+
+/**
+ * Runs a command and ends the process with its exit code. An error is one sentence on stderr; its stack only helps the
+ * kit's developers, who get it with FEWSTEP_DEBUG set.
+ */
+export async function main(command: Command, argv: readonly string[] = Deno.args): Promise<never> {
+  const { signal } = onInterrupt(); // until the process ends
+  Deno.exit(await runCommand(command, argv, { signal, say: (sentence) => console.error(sentence) }));
 }

@@ -1,11 +1,14 @@
 /** `deno task article`: the article's comparison in one command, from models to figures and tables for print and web. */
 
+import { makeFolder } from "../weights/files.ts";
+import { PRECISIONS } from "../model/precision.ts";
+import { DEVICES } from "../model/sessions/devices.ts";
 import { type Family, FAMILY_SECTIONS } from "../sweep/family/article.ts";
 import type { ComparedModel, ComparedPrompt, QualityOptions } from "../sweep/options.ts";
 import type { Runs } from "../sweep/runs.ts";
 import type { FigureFormat } from "../view/figure.ts";
 import type { TableFormat } from "../view/table_export.ts";
-import { type Arguments, type Command, main, quote, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, quote, type Running, UsageError } from "./args.ts";
 import type { Exhibit } from "./article/figures.ts";
 import { seedsOf } from "./values.ts";
 
@@ -18,6 +21,7 @@ export const articleCommand: Command = {
   about:
     "Draws the article's prompts by every model of a family, measures time, memory and quality, and writes figures and\n" +
     "tables. What was drawn before is taken from the store; figures that would come out the same are left as they are.",
+  kept: "What was finished is stored: the same command goes on from there.",
   options: {
     family: { value: "NAME", about: "pocket (default), or published: the article's own models, pulled before" },
     sections: {
@@ -31,6 +35,8 @@ export const articleCommand: Command = {
     prompt: { value: "TEXT", about: "in place of the article's six, as often as there are prompts", multiple: true },
     seeds: { value: "N[,N…]", about: "one picture a seed, for prompts without their own; default 0" },
     clip: { value: "PATH", about: "a CLIP in safetensors that scores the pictures; default the family's" },
+    device: { value: "NAME", about: `where to compute: ${DEVICES.join(", ")}; default cpu` },
+    precision: { value: "NAME", about: `what to compute in: ${PRECISIONS.join(", ")}; default fp32` },
     formats: {
       value: "NAME[,NAME…]",
       about: `of figures ${FIGURES.join(", ")}, of tables ${TABLES.join(", ")}; default all but webp`,
@@ -45,7 +51,7 @@ export const articleCommand: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const began = performance.now();
   const out = args.text("out") ?? "figures";
   const formats = formatsOf(args);
@@ -55,16 +61,15 @@ async function run(args: Arguments): Promise<void> {
     if (sections.includes(section)) console.error(`Missing: ${model}. ${why}`);
   }
   for (const note of family.notes) console.error(note);
-  const models = sections.flatMap((section) => family.sections[section]);
+  const { device, precision } = {
+    device: args.oneOf("device", DEVICES),
+    precision: args.oneOf("precision", PRECISIONS),
+  };
+  const models = sections.flatMap((section) => family.sections[section])
+    .map((model) => ({ ...model, ...(device && { device }), ...(precision && { precision }) }));
   if (models.length === 0) {
     throw new Error(`Cannot compare ${sections.join(", ")}: none of its models is there. The lines above say why.`);
   }
-  const stop = new AbortController();
-  const onInterrupt = () => {
-    Deno.removeSignalListener("SIGINT", onInterrupt); // a second one ends the process at once
-    stop.abort(new Error("Stopped. What was finished is stored: the same command goes on from there."));
-  };
-  Deno.addSignalListener("SIGINT", onInterrupt);
   const { compare } = await import("../sweep/compare.ts");
   const runs = await compare({
     models,
@@ -73,11 +78,11 @@ async function run(args: Arguments): Promise<void> {
     measure: { warmUp: "step" },
     quality: qualityOf(models, args.text("clip") ?? family.clip),
     store: args.text("store"),
-    signal: stop.signal,
+    signal,
     warn: (message) => console.error(message),
   });
   const compared = performance.now();
-  const { drawn, files } = await exportAll(runs, { out, ...formats, signal: stop.signal });
+  const { drawn, files } = await exportAll(runs, { out, ...formats, signal });
   const { tableText } = await import("../view/table.ts");
   console.log(tableText(files.map(({ about, paths }) => ({ about, files: shortened(paths) }))));
   const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(1);
@@ -141,7 +146,7 @@ async function exportAll(
   const { exhibitsOf } = await import("./article/figures.ts");
   const { Kept } = await import("./article/kept.ts");
   const { progress } = await import("../view/progress.ts");
-  await Deno.mkdir(out, { recursive: true });
+  await makeFolder(out);
   const kept = await Kept.open(out);
   const endings = [...figures, ...tables];
   const files: { about: string; paths: readonly string[] }[] = [];

@@ -25,7 +25,7 @@ export const bakeCommand: Command = {
     "deno task bake --model sdxl.safetensors --lora sdxl_lightning_4step_lora.safetensors --out lightning.safetensors",
     "deno task bake --model models/pocket/base --layout folder --dtype fp32 --out pocket",
   ],
-  async run(args) {
+  async run(args, { signal }) {
     const path = args.required("model", "a diffusers folder or a .safetensors checkpoint");
     const out = args.required("out", "where it goes, for example model.safetensors");
     const layout = args.oneOf("layout", BAKE_LAYOUTS);
@@ -40,7 +40,7 @@ export const bakeCommand: Command = {
       loras: args.texts("lora").map(loraOf),
       warn: (message) => console.error(message),
     });
-    await bake(model, out, { layout, dtype });
+    await bake(model, out, { layout, dtype, signal });
     console.log(out);
   },
 };

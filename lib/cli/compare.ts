@@ -1,6 +1,6 @@
 /** `deno task compare`: models on prompts and seeds, as far as the store does not have them yet, and what it all cost. */
 
-import { type Arguments, type Command, main } from "./args.ts";
+import { type Arguments, type Command, main, type Running } from "./args.ts";
 import { COMPARISON, COMPARISON_FILE, comparisonIn, rowOf } from "./comparison_args.ts";
 
 export const compareCommand: Command = {
@@ -8,6 +8,7 @@ export const compareCommand: Command = {
   about:
     "Compares models on time, memory and quality. What was run before is taken from the store: a comparison that " +
     "was\nstopped goes on where it was.",
+  kept: "What was finished is stored: the same command goes on from there.",
   positional: COMPARISON_FILE,
   options: {
     ...COMPARISON,
@@ -23,17 +24,11 @@ export const compareCommand: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const options = { ...await comparisonIn(args), store: args.text("store") };
-  const stop = new AbortController();
-  const onInterrupt = () => {
-    Deno.removeSignalListener("SIGINT", onInterrupt); // a second one ends the process at once
-    stop.abort(new Error("Stopped. What was finished is stored: the same command goes on from there."));
-  };
-  Deno.addSignalListener("SIGINT", onInterrupt);
   const { compare } = await import("../sweep/compare.ts");
   const began = performance.now();
-  const runs = await compare({ ...options, signal: stop.signal, warn: (message) => console.error(message) });
+  const runs = await compare({ ...options, signal, warn: (message) => console.error(message) });
   if (args.has("json")) {
     const { store, summary, cells, plan: { omitted } } = runs;
     return console.log(JSON.stringify({ store, omitted, summary, cells }, null, 2));

@@ -6,6 +6,7 @@ export const diffCommand: Command = {
   name: "diff",
   about: "Says where two runs part and what most likely makes it: why the same seed gives another picture elsewhere.",
   positional: { value: "FILE", about: "a record, as generate --record writes it" },
+  stops: "at once",
   options: {
     with: { value: "FILE", about: "the other run: a record, or another tool's tensors under the same names" },
     tolerance: { value: "F", about: "a factor on what counts as the same: 1 (default) in float32, 100 against fp16" },

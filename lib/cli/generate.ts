@@ -10,8 +10,9 @@ import type { PartDescription } from "../model/prepared.ts";
 import type { Request } from "../model/request.ts";
 import { DEVICES } from "../model/sessions/devices.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
+import { NOISE_TYPES } from "../tensor/random/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type Arguments, type Command, main, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 import { loraOf } from "./lora.ts";
 import { MODEL_OPTIONS } from "./model_options.ts";
 import { outputFiles, wantWritable } from "./output.ts";
@@ -55,6 +56,7 @@ export const generate: Command = {
     negative: { value: "TEXT", about: "what guidance pushes away from" },
     seed: { value: "N[,N…]", about: "one picture a seed; default 0" },
     rng: { value: "NAME", about: "torch's generator of that device: cpu, cuda; default cpu" },
+    "noise-type": { value: "NAME", about: "what a pipeline there draws noise in: fp32 (default), fp16, bf16" },
     "noise-habit": {
       value: "NAME",
       about: "each-own (default): a generator a seed, as diffusers; one-stream: one for the whole\n" +
@@ -101,7 +103,7 @@ export const generate: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const path = args.required(
     "model",
     "a diffusers folder or a .safetensors checkpoint, for example models/pocket/base",
@@ -121,7 +123,7 @@ async function run(args: Arguments): Promise<void> {
   const { open } = await import("../model/open.ts");
   await using model = await open(path, options);
   const opened = performance.now();
-  const made = await generateWithProgress(model, request);
+  const made = await generateWithProgress(model, request, signal);
   const computed = performance.now();
 
   const { savePicture } = await import("../view/picture.ts");
@@ -184,6 +186,7 @@ async function requestOf(args: Arguments): Promise<Request> {
     negative: args.text("negative"),
     seed: noise === undefined ? seedsOf("seed", args.text("seed") ?? "0") : undefined,
     rng: args.oneOf("rng", ["cpu", "cuda"]),
+    noiseType: args.oneOf("noise-type", NOISE_TYPES),
     noiseHabit: args.oneOf("noise-habit", NOISE_HABITS),
     batch: args.number("batch", "a whole number from 1", { whole: true, least: 1 }),
     initNoise: args.oneOf("init-noise", INIT_NOISES),
@@ -221,12 +224,12 @@ async function readNoise(path: string): Promise<Tensor> {
   return await readTensor(await openSafetensors(path), "noise");
 }
 
-async function generateWithProgress(model: Model, request: Request): Promise<Generated> {
+async function generateWithProgress(model: Model, request: Request, signal: AbortSignal): Promise<Generated> {
   const { progress } = await import("../view/progress.ts");
   const recipe = request.recipe ?? "base";
   const bar = await progress({ label: recipe, total: request.steps ?? recipes[recipe].steps });
   try {
-    return await model.generate(request, { onStep: () => void bar.advance() });
+    return await model.generate(request, { signal, onStep: () => void bar.advance() });
   } finally {
     await bar.end();
   }

@@ -10,6 +10,7 @@ export const inspectCommand: Command = {
     value: "PATH",
     about: "a diffusers folder, a .safetensors file, or the name of one in the hub's cache",
   },
+  stops: "at once",
   options: {
     json: { about: "print one JSON object, the whole report" },
     keys: { about: "list every missing, unknown and unread tensor, not the first few" },

@@ -6,7 +6,7 @@ import type { Pulled, PullOptions } from "../hub/pull.ts";
 import type { PullProgress } from "../hub/progress.ts";
 import { parseReference } from "../hub/reference.ts";
 import { hubSettings } from "../hub/settings.ts";
-import { type Arguments, type Command, main, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 
 export const pull: Command = {
   name: "pull",
@@ -29,21 +29,20 @@ export const pull: Command = {
     "deno task pull ByteDance/SDXL-Lightning:sdxl_lightning_4step_unet.safetensors",
     "HF_TOKEN=hf_… deno task pull org/gated-model",
   ],
+  kept: "What has arrived is kept: the same command goes on from there.",
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const reference = args.positional("REF", "what to pull, for example stabilityai/sdxl-turbo");
   await wantReference(reference);
-  const stop = new AbortController();
   const line = progressLine();
   const began = performance.now();
-  const release = onInterrupt(() => stop.abort());
   const { pullFiles } = await import("../hub/pull.ts");
   try {
     const pulled = await pullFiles(reference, {
       ...optionsOf(args),
-      signal: stop.signal,
+      signal,
       onProgress: line.show,
     });
     line.wipe();
@@ -52,10 +51,7 @@ async function run(args: Arguments): Promise<void> {
     if (Deno.stderr.isTerminal()) console.error(account(pulled, milliseconds));
   } catch (error) {
     line.wipe();
-    if (!stop.signal.aborted) throw error;
-    throw new Error("Stopped. What has arrived is kept: the same command goes on from there.");
-  } finally {
-    release();
+    throw error;
   }
 }
 
@@ -77,21 +73,6 @@ function optionsOf(args: Arguments): PullOptions {
     parallel: args.number("parallel", "a whole number from 1", { whole: true, least: 1 }),
     verify: args.has("verify") ? "hash" : "size",
     offline: args.has("offline") ? true : undefined,
-  };
-}
-
-/** Ctrl-C, or a stop from outside, ends in order; a second one ends at once. */
-function onInterrupt(stop: () => void): () => void {
-  let asked = false;
-  const heard = () => {
-    if (asked) Deno.exit(130);
-    asked = true;
-    stop();
-  };
-  const signals: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, heard);
-  return () => {
-    for (const signal of signals) Deno.removeSignalListener(signal, heard);
   };
 }
 

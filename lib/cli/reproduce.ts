@@ -14,7 +14,7 @@ export const reproduceCommand: Command = {
     json: { about: "print one JSON object: each run with both digests" },
   },
   examples: ["deno task reproduce tiger.png", "deno task reproduce figures/comparison.pdf --models ~/checkpoints"],
-  async run(args) {
+  async run(args, { signal }) {
     const file = args.positional("FILE", "an exported file, for example tiger.png");
     const { readProvenance } = await import("../view/carry.ts");
     const provenance = await readProvenance(file);
@@ -24,6 +24,7 @@ export const reproduceCommand: Command = {
     const bar = await progress({ label: "reproducing", total: Math.max(1, provenance.runs.length) });
     const runs = await reproduceRuns(provenance, {
       folder: args.text("models"),
+      signal,
       warn: (message) => console.error(message),
       onRun: () => void bar.advance(),
     }).finally(() => bar.end());

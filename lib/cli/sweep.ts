@@ -2,9 +2,8 @@
 
 import type { SweepEvent, SweepOptions } from "../sweep/sweep.ts";
 import type { SweepState } from "../sweep/monitor.ts";
-import { type Arguments, type Command, main, UsageError } from "./args.ts";
+import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 import { COMPARISON, COMPARISON_FILE, comparisonIn, rowOf } from "./comparison_args.ts";
-import { endingSignal } from "./signals.ts";
 
 export const sweepCommand: Command = {
   name: "sweep",
@@ -12,6 +11,7 @@ export const sweepCommand: Command = {
     "Runs a comparison's cells in several processes of this machine, or on every machine that runs `deno task worker`\n" +
     "with the same Redis. What was run before is taken from the store: the same command goes on where it was stopped.",
   positional: COMPARISON_FILE,
+  kept: "What was finished is stored: the same command goes on from there.",
   options: {
     ...COMPARISON,
     run: { value: "here|workers|queue", about: "where cells run; default queue with --redis, else workers" },
@@ -39,12 +39,9 @@ export const sweepCommand: Command = {
 /** Milliseconds between two lines of --watch where stderr is no terminal. */
 const LINE_MS = 10_000;
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const options = optionsOf(args);
   const comparison = await comparisonIn(args);
-  const signal = endingSignal(
-    new Error("Stopped. What was finished is stored: the same command goes on from there."),
-  );
   const { sweep } = await import("../sweep/sweep.ts");
   let state: SweepState | undefined;
   const draw = await drawing(args.has("watch"));

@@ -1,7 +1,6 @@
 /** `deno task worker`: runs cells of sweeps that other machines have put on a queue. */
 
-import { type Arguments, type Command, main } from "./args.ts";
-import { endingSignal } from "./signals.ts";
+import { type Arguments, type Command, main, type Running } from "./args.ts";
 import { queueNameOf } from "./sweep.ts";
 
 export const workerCommand: Command = {
@@ -9,6 +8,7 @@ export const workerCommand: Command = {
   about:
     "Runs cells of sweeps on a queue, until it is told to end: SIGTERM or Ctrl+C lets the cells that run end, gives the\n" +
     "others back, and exits with 0. Models and LoRAs lie under the paths that the sweep names.",
+  kept: "Its cells go back to the queue.",
   options: {
     redis: { value: "URL", about: "redis://USER:PASSWORD@HOST:PORT, rediss:// for TLS; or FEWSTEP_REDIS" },
     files: {
@@ -31,7 +31,7 @@ export const workerCommand: Command = {
   run,
 };
 
-async function run(args: Arguments): Promise<void> {
+async function run(args: Arguments, { signal }: Running): Promise<void> {
   const redis = args.text("redis") ?? Deno.env.get("FEWSTEP_REDIS") ??
     args.required("redis", "where the queue is, for example --redis redis://HOST:6379");
   const files = args.required("files", "where pictures go, as the sweep names it");
@@ -54,7 +54,7 @@ async function run(args: Arguments): Promise<void> {
   await openPlace(files); // what is wrong with it is told now, and not by the first cell
   const log = (message: string) =>
     console.error(form === "text" ? message : JSON.stringify({ at: new Date().toISOString(), message }));
-  await runQueueWorker({ ...options, signal: endingSignal(), log });
+  await runQueueWorker({ ...options, signal, log });
 }
 
 if (import.meta.main) await main(workerCommand);

@@ -148,13 +148,16 @@ function recipeNamed(name: string): Recipe {
 
 /** The first thing asked for that the recipe's weights were not made for, as one sentence. */
 function guard(name: string, { allowed, why }: Recipe, options: PlanOptions): void {
-  const { steps, guidance, spacing, ramp, prediction } = options;
+  const { sampler, steps, guidance, spacing, ramp, prediction } = options;
   const refuse = (what: string, reason: string, wanted: string): never => {
     throw new RangeError(`Cannot run ${name} ${what}: ${reason} Allowed: ${wanted} (or pass unguarded to try anyway).`);
   };
   if (steps !== undefined && allowed.steps && !allows(allowed.steps, steps)) {
     const made = spell(allowed.steps);
     refuse(`for ${steps} ${steps === 1 ? "step" : "steps"}`, `it was distilled for ${made}.`, made);
+  }
+  if (sampler !== undefined && allowed.sampler && !allowed.sampler.includes(sampler)) {
+    refuse(`with sampler ${sampler}`, why, spell(allowed.sampler));
   }
   if (guidance !== undefined && allowed.guidance && !allows(allowed.guidance, guidance)) {
     refuse(`with guidance ${guidance}`, why, spell(allowed.guidance));

@@ -31,6 +31,8 @@ export interface Recipe {
   readonly loraStrength?: number;
   /** What the weights were made for; anything else wants `unguarded`. Left out: anything goes. */
   readonly allowed: {
+    /** Left out: any, since a sampler decides how a step is taken, not where. */
+    readonly sampler?: readonly SamplerName[];
     readonly steps?: readonly number[] | Range;
     readonly guidance?: Range;
     readonly spacing?: readonly Spacing[];
@@ -109,13 +111,20 @@ function pcm(kind: "normal" | "small", guidance: number, allowed: Range, steps: 
     eta: 0,
     size: 1024,
     loraStrength: 1,
-    allowed: { steps, guidance: allowed, spacing: ["trailing"], prediction: ["epsilon"] },
+    allowed: {
+      sampler: ["ddim", "euler"],
+      steps,
+      guidance: allowed,
+      spacing: ["trailing"],
+      prediction: ["epsilon"],
+    },
     why: `Each LoRA of the ${kind}cfg family is for the steps in its name; DDIM or Euler, not LCM. ` +
       "The fewer steps, the less guidance they bear.",
     source: "wangfuyun/PCM_Weights, model card; Wang et al. 2024 (arXiv 2405.18407)",
   };
 }
 
+/** Every recipe that the kit knows, by name. */
 export const recipes: Readonly<Record<string, Recipe>> = {
   "base": {
     steps: 50,

@@ -31,6 +31,11 @@ export interface Lowering {
    */
   readonly widening: "folded" | "bounded";
   /**
+   * When half floats of a table, of which a few rows are taken, are converted: "after" the rows are taken, so that it
+   * stays as it lies; "before", at load, where a device cannot read half floats.
+   */
+  readonly tables: "before" | "after";
+  /**
    * x·Wᵀ + bias: torch's `[out, in]` weight as it lies, bias `[out]`. x: `[…, in]`
    *
    * @param after what must be there before the layer may begin, where x is there from the start. Default x
@@ -40,6 +45,8 @@ export interface Lowering {
   attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
   /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
   groupNorm(g: Scope, x: Value, weight: Value, bias: Value, groups: number, epsilon: number): Value;
+  /** x at one place of each row: x `[batch, places, channels]`, position int32 `[batch]` → `[batch, channels]` */
+  pick(g: Scope, x: Value, position: Value, places: number): Value;
   /** x·sigmoid(alpha·x): SiLU at alpha 1, CLIP's quick GELU at 1.702. */
   sigmoidGate(g: Scope, x: Value, alpha: number): Value;
   /** The exact GELU, by erf. */

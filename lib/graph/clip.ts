@@ -36,19 +36,21 @@ export function buildClipText(clip: ClipTextArchitecture, weights: WeightSource,
   if (projectionDim !== undefined) {
     const eos = graph.input("eos_position", "int32", ["batch"]);
     x = encoderLayer(g.at("encoder").at("layers").at(layers - 1), x, clip);
-    x = layerNorm(g.at("final_layer_norm"), pool(g.at("final_layer_norm"), x, eos), clip.epsilon);
+    x = layerNorm(g.at("final_layer_norm"), g.lowering.pick(g.at("final_layer_norm"), x, eos, positions), clip.epsilon);
     const projected = linear(graph.at("text_projection"), x, projectionDim, { bias: false });
     graph.output("text_embeds", projected, ["batch", projectionDim]);
   }
   return graph.finish();
 }
 
-/** Rows of the vocabulary are widened after they are picked: the table itself stays as it lies. */
 function embeddings(g: Scope, ids: Value, { vocabularySize, hiddenSize, positions }: ClipTextArchitecture): Value {
   const table = g.at("token_embedding");
   const ref = table.find("weight", [vocabularySize, hiddenSize]);
-  const rows = table.op("Gather", [g.graph.external(ref), ids], hiddenSize, { axis: 0 });
-  const tokens = ref.dtype === "F32" ? table.entered(rows) : table.cast(rows, g.lowering.compute);
+  const { tables, compute } = g.lowering;
+  const from = tables === "before" ? table.stored(ref) : g.graph.external(ref);
+  const rows = table.op("Gather", [from, ids], hiddenSize, { axis: 0 });
+  const converted = tables === "before" || ref.dtype === (compute === "float32" ? "F32" : "F16");
+  const tokens = converted ? rows : table.cast(rows, compute);
   return g.add(tokens, g.at("position_embedding").weight("weight", [positions, hiddenSize]));
 }
 
@@ -76,10 +78,4 @@ function attention(g: Scope, x: Value, heads: number, mask: "none" | "causal"): 
   const k = linear(g.at("k_proj"), x, x.channels);
   const v = linear(g.at("v_proj"), x, x.channels);
   return linear(g.at("out_proj"), g.lowering.attention(g, q, k, v, heads, mask), x.channels);
-}
-
-/** x at one position of each text: `[batch, 77, channels]` and `[batch]` → `[batch, channels]` */
-function pool(g: Scope, x: Value, position: Value): Value {
-  const index = g.op("Unsqueeze", [g.cast(position, "int64"), g.ints(1)], 0);
-  return g.op("GatherND", [x, index], x.channels, { batch_dims: 1 });
 }

@@ -77,3 +77,17 @@ export function gelu(g: Scope, x: Value): Value {
 export function layerNorm(g: Scope, x: Value, weight: Value, bias: Value, epsilon: number): Value {
   return g.op("LayerNormalization", [x, weight, bias], x.channels, { axis: -1, epsilon: float(epsilon) });
 }
+
+/** By its index. */
+export function gatheredPick(g: Scope, x: Value, position: Value): Value {
+  const index = g.op("Unsqueeze", [g.cast(position, "int64"), g.ints(1)], 0);
+  return g.op("GatherND", [x, index], x.channels, { batch_dims: 1 });
+}
+
+/** As a product with 1 at the place and 0 elsewhere, for providers that take no 64-bit indices. */
+export function multipliedPick(g: Scope, x: Value, position: Value, places: number): Value {
+  const numbers = g.graph.constant("int32", Array.from({ length: places }, (_, place) => place), [places]);
+  const equal = g.op("Equal", [g.op("Unsqueeze", [position, g.ints(1)], 1), numbers], places);
+  const row = g.op("Unsqueeze", [g.cast(equal, g.lowering.compute), g.ints(1)], places);
+  return g.reshape(g.op("MatMul", [row, x], x.channels), [-1, x.channels], x.channels);
+}

@@ -4,7 +4,16 @@
  */
 
 import type { Lowering } from "./builder.ts";
-import { gelu, instanceGroupNorm, layerNorm, plainAttention, plainMatmul, plainSigmoidGate } from "./decomposed.ts";
+import {
+  gatheredPick,
+  gelu,
+  instanceGroupNorm,
+  layerNorm,
+  multipliedPick,
+  plainAttention,
+  plainMatmul,
+  plainSigmoidGate,
+} from "./decomposed.ts";
 import { float, MICROSOFT } from "./proto.ts";
 
 /** ONNX Runtime's CPU provider. Every operator here has a kernel there, in float32. */
@@ -13,6 +22,7 @@ export const cpu: Lowering = {
   why: "the processor's provider runs fused matrix products and attention fastest",
   compute: "float32",
   widening: "folded",
+  tables: "after",
 
   matmul(g, x, weight, out, bias, after = x) {
     const y = g.op("FusedMatMul", [x, g.stored(weight, after)], out, { transB: 1 }, MICROSOFT);
@@ -26,6 +36,7 @@ export const cpu: Lowering = {
 
   // ONNX's own GroupNormalization is a function here: the runtime unfolds it into more nodes than these, at load.
   groupNorm: instanceGroupNorm,
+  pick: gatheredPick,
 
   sigmoidGate(g, x, alpha) {
     return g.op("QuickGelu", [x], x.channels, { alpha: float(alpha) }, MICROSOFT);
@@ -52,9 +63,11 @@ export const webgpu: Lowering = {
   why: "every operator has a WebGPU kernel; attention is spelled out, as the fused one is wrong on some devices",
   compute: "float32",
   widening: "folded",
+  tables: "before",
   matmul: plainMatmul,
   attention: plainAttention,
   groupNorm: instanceGroupNorm,
+  pick: multipliedPick,
   sigmoidGate: plainSigmoidGate,
   gelu,
   layerNorm,
@@ -87,6 +100,7 @@ export const openvino: Lowering = {
   why: "ONNX's own operators, which OpenVINO's compiler fuses by itself",
   compute: "float32",
   widening: "folded",
+  tables: "after",
   matmul: plainMatmul,
   attention: plainAttention,
 
@@ -95,6 +109,7 @@ export const openvino: Lowering = {
     return g.op("GroupNormalization", [x, weight, bias], x.channels, attributes);
   },
 
+  pick: gatheredPick,
   sigmoidGate: plainSigmoidGate,
   gelu,
   layerNorm,

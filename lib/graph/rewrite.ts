@@ -66,30 +66,46 @@ export function weightBytes(network: Network): number {
 export function cut(network: Network, limit: number): readonly Network[] {
   const { nodes, initializers } = partsOf(network.bytes);
   const sizes = new Map(initializers.map((tensor) => [tensor.name, externalBytes(tensor)]));
-  const pieces = piecesOf(nodes, sizes, limit);
+  const kinds = kindsOf(nodes);
+  const pieces = piecesOf(nodes, sizes, limit).map((piece) => withShapes(piece, nodes, kinds));
   if (pieces.length < 2) return [network];
 
-  const kinds = kindsOf(nodes);
-  const pieceOf = new Map(pieces.flatMap((piece, i) => piece.flatMap(({ output }) => output.map((name) => [name, i]))));
   const lastUse = new Map<string, number>();
   pieces.forEach((piece, i) => piece.forEach(({ input }) => input.forEach((name) => lastUse.set(name, i))));
   const ports = new Map([...network.inputs, ...network.outputs].map((port) => [port.name, port]));
-  const portOf = (name: string): Port => {
-    const kind = kinds.get(name);
-    if (kind === "other") throw new RangeError(`Cannot cut the ${network.name} at ${name}: it is no float32.`);
-    return ports.get(name) ?? { name, dtype: "float32" };
-  };
+  const portOf = (name: string): Port => ports.get(name) ?? { name, dtype: "float32" };
   return pieces.map((piece, i) => {
     const made = new Set(piece.flatMap(({ output }) => output));
     const read = new Set(piece.flatMap(({ input }) => input));
     const inputs = [...read].filter((name) => name !== "" && !made.has(name) && !sizes.has(name)).map(portOf);
-    const wanted = [...made].filter((name) => ports.has(name) || (lastUse.get(name) ?? -1) > (pieceOf.get(name) ?? i));
-    const outputs = wanted.map(portOf);
+    const wanted = [...made].filter((name) => kinds.get(name) === "float" && (lastUse.get(name) ?? -1) > i);
+    const outputs = [...made].filter((name) => ports.has(name) || wanted.includes(name)).map(portOf);
     const name = `${network.name}, piece ${i + 1} of ${pieces.length}`;
     const own = initializers.filter((tensor) => read.has(tensor.name));
     const bytes = modelBytes({ name, nodes: piece, initializers: own, inputs, outputs });
     return { ...network, name, inputs, outputs, bytes, observable: [] };
   });
+}
+
+/** A piece that works out by itself which shapes it needs of values: only floats go from one piece to the next. */
+function withShapes(
+  piece: readonly NodeProto[],
+  nodes: readonly NodeProto[],
+  kinds: ReadonlyMap<string, "float" | "other">,
+): readonly NodeProto[] {
+  const made = new Set(piece.flatMap(({ output }) => output));
+  const missing = (of: readonly NodeProto[]) =>
+    of.flatMap(({ input }) => input).filter((name) => kinds.get(name) === "other" && !made.has(name));
+  const added = new Set<NodeProto>();
+  for (let wanted = new Set(missing(piece)); wanted.size > 0;) {
+    const makers = nodes.filter(({ output }) => output.some((name) => wanted.has(name)));
+    for (const maker of makers) {
+      added.add(maker);
+      maker.output.forEach((name) => made.add(name));
+    }
+    wanted = new Set(missing(makers));
+  }
+  return [...nodes.filter((node) => added.has(node)), ...piece];
 }
 
 /** The blocks of a network, one after another, put together as long as their weights fit. */

@@ -27,27 +27,38 @@ const EPSILON = 1e-6;
 export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, options: BuildOptions): Network {
   const graph = new Graph({ ...options, name: "vae decoder", weights });
   const g = graph.at();
-  const { latentChannels, imageChannels, groups } = vae;
+  const { latentChannels, imageChannels } = vae;
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
-  const channels = vae.blockOutChannels.toReversed();
+  const x = decoderEnd(g, decoderMiddle(g, latent, vae), vae);
+  graph.output("sample", x, ["batch", imageChannels, "8 height", "8 width"]);
+  return graph.finish();
+}
 
+/** From the latent to the end of the middle block: all that works at the latent's size, and looks at all of it. */
+export function decoderMiddle(g: Scope, latent: Value, vae: VaeArchitecture): Value {
   let x = g.mul(g.entered(latent), g.scalar(1 / vae.scalingFactor));
-  if (vae.postQuantConv) x = conv2d(g.at("post_quant_conv"), x, latentChannels, { kernel: 1 });
+  if (vae.postQuantConv) x = conv2d(g.at("post_quant_conv"), x, vae.latentChannels, { kernel: 1 });
   const decoder = g.at("decoder");
-  x = conv2d(decoder.at("conv_in"), x, channels[0]);
-  x = midBlock(decoder.at("mid_block"), x, vae);
+  x = conv2d(decoder.at("conv_in"), x, vae.blockOutChannels[vae.blockOutChannels.length - 1]);
+  return midBlock(decoder.at("mid_block"), x, vae);
+}
+
+/** From the middle block to the picture: convolutions, and group norms between them. */
+export function decoderEnd(g: Scope, middle: Value, vae: VaeArchitecture): Value {
+  const { groups, imageChannels, layersPerBlock } = vae;
+  const channels = vae.blockOutChannels.toReversed();
+  const decoder = g.at("decoder");
+  let x = middle;
   channels.forEach((out, i) => {
     const block = decoder.at("up_blocks").at(i);
-    for (let j = 0; j <= vae.layersPerBlock; j++) x = resnet(block.at("resnets").at(j), x, out, groups);
+    for (let j = 0; j <= layersPerBlock; j++) x = resnet(block.at("resnets").at(j), x, out, groups);
     if (i < channels.length - 1) {
       const upsampler = block.at("upsamplers").at(0);
       x = conv2d(upsampler.at("conv"), nearest(upsampler, x), out);
     }
   });
   x = silu(decoder.at("conv_norm_out"), groupNorm(decoder.at("conv_norm_out"), x, groups, EPSILON));
-  x = conv2d(decoder.at("conv_out"), x, imageChannels);
-  graph.output("sample", x, ["batch", imageChannels, "8 height", "8 width"]);
-  return graph.finish();
+  return conv2d(decoder.at("conv_out"), x, imageChannels);
 }
 
 /**

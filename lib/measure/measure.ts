@@ -13,6 +13,7 @@ export interface Measurable<Request> {
   ): Promise<{ readonly timing: { readonly begin: number; readonly steps: number; readonly decode: number } }>;
 }
 
+/** How often a model is run to be measured, and what is asked of it. */
 export interface RunMeasureOptions<Request> extends Repetition {
   /** What is drawn. Its steps are those of each row. */
   readonly request: Request;
@@ -24,14 +25,19 @@ export interface RunMeasureOptions<Request> extends Repetition {
 
 /** One number of steps. Times are milliseconds of wall time. */
 export interface Measurement {
+  /** The path that it was opened by. */
   readonly model: string;
+  /** Denoising steps of a run. */
   readonly steps: number;
+  /** Runs that were measured. */
   readonly repeats: number;
   /** Text and noise. A prompt that was encoded before, as in the warm-up, is remembered: then it is noise alone. */
   readonly begin: Spread;
   /** All denoising steps. */
   readonly denoise: Spread;
+  /** Milliseconds of the VAE. */
   readonly decode: Spread;
+  /** Milliseconds of a whole run. */
   readonly total: Spread;
   /** The median of `denoise`, divided by the steps. */
   readonly perStep: number;

@@ -1,5 +1,7 @@
 /** Memory of this process, as the system counts it. */
 
+import { totalmem } from "node:os";
+import { readProc, writeProc } from "./proc.ts";
 /** The parts of a run that hold memory of their own: text encoders, U-Net, VAE. */
 export type Stage = "text" | "unet" | "vae";
 
@@ -10,6 +12,18 @@ export interface Memory {
   readonly peak: number;
   /** Each stage's last run: resident after it, and the peak within it. Missing for what has not run. */
   readonly stages?: Readonly<Partial<Record<Stage, Memory>>>;
+}
+
+/** Bytes that this process could have: the machine's memory, or its container's where that is less. */
+export function totalMemory(): number {
+  const machine = totalmem();
+  if (Deno.build.os !== "linux") return machine;
+  try {
+    const limit = Number(Deno.readTextFileSync("/sys/fs/cgroup/memory.max")); // NaN where it says "max"
+    return limit > 0 ? Math.min(machine, limit) : machine;
+  } catch {
+    return machine; // no such limit here, or none that may be looked at
+  }
 }
 
 /** The highest size of times whose own count was begun anew. */
@@ -51,17 +65,29 @@ export function resetPeak(): void {
   try {
     Deno.writeTextFileSync("/proc/self/clear_refs", "5");
   } catch (error) {
-    // Sandboxes forbid it; the peak then stays the process's own, which is an upper bound.
+    // Containers forbid it; the peak then stays the process's own, which is an upper bound.
     const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
-    if (![NotCapable, NotFound, PermissionDenied].some((kind) => error instanceof kind)) throw error;
+    if (error instanceof NotCapable) writeProc("/proc/self/clear_refs", "5");
+    else if (![NotFound, PermissionDenied].some((kind) => error instanceof kind)) throw error;
   }
 }
 
 /** /proc/self/status, or nothing where there is none. The file stays open: opening it costs more than reading. */
 function readStatus(): string {
-  if (status === undefined) status = Deno.build.os === "linux" ? Deno.openSync("/proc/self/status") : null;
-  if (status === null) return "";
+  if (status === undefined) status = openStatus();
+  if (status === null) return Deno.build.os === "linux" ? readProc("/proc/self/status") ?? "" : "";
   status.seekSync(0, Deno.SeekMode.Start);
   const length = status.readSync(buffer) ?? 0;
   return new TextDecoder().decode(buffer.subarray(0, length));
+}
+
+/** Deno lets a process read about itself in /proc only with all permissions. */
+function openStatus(): Deno.FsFile | null {
+  if (Deno.build.os !== "linux") return null;
+  try {
+    return Deno.openSync("/proc/self/status");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return null;
+    throw error;
+  }
 }

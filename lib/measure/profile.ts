@@ -100,9 +100,13 @@ export type ProfileBy = "part" | "block" | "kind" | "operator";
 
 /** Operators put together. A row of a table. */
 export interface ProfileRow {
+  /** "unet", "vae" or a text encoder. */
   readonly part: string;
+  /** What the rows are told apart by: a block, a kind of operator, an operator. */
   readonly name: string;
+  /** Operators in it. */
   readonly operators: number;
+  /** Of a step, all of them together. */
   readonly milliseconds: number;
   /** Of all rows' time, 0..1. */
   readonly share: number;

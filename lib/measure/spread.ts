@@ -2,11 +2,17 @@
 
 /** The deviation is the sample's (n − 1), 0 for one value. */
 export interface Spread {
+  /** How many. */
   readonly count: number;
+  /** Their mean. */
   readonly mean: number;
+  /** Their standard deviation. */
   readonly deviation: number;
+  /** The middle one, or the mean of the two in the middle. */
   readonly median: number;
+  /** The smallest. */
   readonly least: number;
+  /** The largest. */
   readonly most: number;
 }
 

@@ -3,12 +3,15 @@
 import type { BuildOptions } from "../graph/builder.ts";
 import { buildTinyDecoder, buildTinyEncoder } from "../graph/tiny_vae.ts";
 import { buildVaeDecoder, buildVaeEncoder } from "../graph/vae.ts";
+import { buildVaeMiddle, buildVaeTile, tileNorms, tileReach } from "../graph/vae_tiles.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { type AutoencoderArchitecture, isTiny, pixelsPerLatent } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
 import { wantFinite } from "./finite.ts";
+import type { Session } from "./sessions/session.ts";
 import type { Encodes } from "./start.ts";
 import type { Stages } from "./stage.ts";
+import { decodeTiles, type RunTile, type Statistics } from "./tiles.ts";
 
 /** The distribution's log variance is kept between these, as in diffusers: outside, float32 loses the deviation. */
 const LOG_VARIANCE = { least: -30, most: 20 };
@@ -38,27 +41,73 @@ export class Autoencoder {
 
   /**
    * @param latent `[batch, 4, height/8, width/8]`, in the scale that samplers work in
+   * @param tile pixels of a tile's side, to decode in little memory; default: whole
    * @returns `[batch, 3, height, width]` in 0..1
    */
-  async decode(latent: Tensor): Promise<Tensor> {
-    const { architecture, weights } = this.#vae;
-    const channels = architecture.latentChannels;
+  async decode(latent: Tensor, tile?: number): Promise<Tensor> {
+    const channels = this.#vae.architecture.latentChannels;
     if (latent.shape.length !== 4 || latent.shape[1] !== channels) {
       throw new RangeError(
         `Cannot decode ${formatShape(latent.shape)}: wanted latents [batch, ${channels}, height/8, width/8].`,
       );
     }
     wantFinite(latent, "the latent");
+    const sample = tile === undefined ? await this.#whole(latent) : await this.#inTiles(latent, tile);
+    return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
+  }
+
+  /** @returns about −1..1 */
+  async #whole(latent: Tensor): Promise<Tensor> {
+    const { architecture, weights } = this.#vae;
     const build = () =>
       isTiny(architecture)
         ? buildTinyDecoder(architecture, weights, this.#options)
         : buildVaeDecoder(architecture, weights, this.#options);
     const feeds = { latent_sample: latent };
     const outputs = await this.#stages.use(this.#name, build, (session) => session.run(feeds));
-    const sample = outputs.get("sample");
-    if (sample === undefined) throw new Error("Cannot decode: the VAE's graph gave no sample.");
+    const sample = wantOutput(outputs, "sample");
     await this.#stages.wantFinite(this.#name, build, feeds, sample, "the VAE's output");
-    return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
+    return sample;
+  }
+
+  /** The same, a tile at a time. The batch is taken apart: statistics are a picture's own. */
+  async #inTiles(latent: Tensor, tile: number): Promise<Tensor> {
+    const { architecture, weights } = this.#vae;
+    const unit = this.pixelsPerLatent;
+    if (isTiny(architecture)) {
+      throw new RangeError("Cannot decode a preview in tiles: a tiny autoencoder needs little memory as it is.");
+    }
+    if (!Number.isInteger(tile) || tile < unit || tile % unit !== 0) {
+      throw new RangeError(`Cannot decode in tiles of ${tile} pixels: a multiple of ${unit} was wanted.`);
+    }
+    const buildMiddle = () => buildVaeMiddle(architecture, weights, this.#options);
+    const buildTile = () => buildVaeTile(architecture, weights, this.#options);
+    const nothing = Tensor.zeros([tileNorms(architecture), architecture.groups]);
+    const unused: Statistics = { mean: nothing, variance: nothing };
+    const options = { core: tile / unit, reach: tileReach(architecture), unit };
+    const rows: Tensor[] = [];
+    for (let picture = 0; picture < latent.shape[0]; picture++) {
+      const row = latent.slice(picture, picture + 1);
+      const run = (session: Session) => session.run({ latent_sample: row });
+      const middle = wantOutput(await this.#stages.use(this.#name, buildMiddle, run, "middle"), "middle");
+      const runTile: RunTile = async (window, core, statistics) => {
+        const feeds = {
+          middle: window,
+          core,
+          ...statistics ?? unused,
+          given: new Tensor(Float32Array.of(statistics ? 1 : 0), []),
+        };
+        const outputs = await this.#stages.use(this.#name, buildTile, (session) => session.run(feeds), "tile");
+        const [sample, used, off, squares] = ["sample", "used", "off", "squares"].map((name) =>
+          wantOutput(outputs, name)
+        );
+        return { sample, used, off, squares };
+      };
+      rows.push(await decodeTiles(middle, options, runTile));
+    }
+    const sample = Tensor.concat(rows);
+    wantFinite(sample, "the VAE's output");
+    return sample;
   }
 
   /**
@@ -92,6 +141,12 @@ export class Autoencoder {
     await this.#stages.wantFinite(name, build, { sample }, made, "the VAE encoder's output");
     return (latent ?? sampleLatent(made, noise)).times(scalingFactor);
   }
+}
+
+function wantOutput(outputs: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const output = outputs.get(name);
+  if (output === undefined) throw new Error(`Cannot decode: the VAE's graph gave no ${name}.`);
+  return output;
 }
 
 /** mean + deviation·noise of the encoder's distribution (Kingma and Welling 2013, arXiv 1312.6114, section 2.4). */

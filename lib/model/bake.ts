@@ -4,7 +4,7 @@
  */
 
 import { basename, dirname, join, resolve } from "node:path";
-import { kindOf } from "../weights/files.ts";
+import { kindOf, makeFolder, unwritable, writeWhole } from "../weights/files.ts";
 import { type PlannedTensor, streamPieces } from "../weights/safetensors.ts";
 import type { Weights } from "../weights/weights.ts";
 import { folderFiles } from "./bake_folder.ts";
@@ -16,6 +16,7 @@ import { streamWeights, type WeightJob } from "./weight_stream.ts";
 
 export { BAKE_DTYPES, BAKE_LAYOUTS, type BakeDType, type BakeLayout } from "./bake_layout.ts";
 
+/** How a model is written. */
 export interface BakeOptions {
   /** Default "file". */
   readonly layout?: BakeLayout;
@@ -46,11 +47,11 @@ export async function bake(model: Model, path: string, options: BakeOptions = {}
     const texts = await folderFiles(model.checkpoint, dtype);
     await wholeFolder(path, async (folder) => {
       for (const { name, content } of texts) {
-        await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
-        await Deno.writeFile(join(folder, name), content);
+        await makeFolder(dirname(join(folder, name)));
+        await writeWhole(join(folder, name), content);
       }
       for (const { name, rows } of files) {
-        await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+        await makeFolder(dirname(join(folder, name)));
         await write(join(folder, name), rows);
       }
     });
@@ -123,9 +124,11 @@ async function wholeFolder(path: string, fill: (folder: string) => Promise<void>
   }
   const temporary = join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.incomplete`);
   try {
-    await Deno.mkdir(temporary);
+    await makeFolder(temporary);
     await fill(temporary);
-    await Deno.rename(temporary, target);
+    await Deno.rename(temporary, target).catch((error) => {
+      throw unwritable(path, error);
+    });
   } catch (error) {
     if (await kindOf(temporary) !== "nothing") await Deno.remove(temporary, { recursive: true });
     throw error;

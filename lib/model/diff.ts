@@ -6,6 +6,7 @@ import { compareRuns, type Comparison, type Run } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { openSafetensors, readTensor } from "../weights/safetensors.ts";
 
+/** What counts as equal. */
 export interface DiffOptions {
   /** A factor on the kit's own tolerances: 1 (default) for float32 against float32, some 100 against fp16. */
   readonly tolerance?: number;

@@ -5,6 +5,7 @@ import { int8, linearWeights, type QuantizedWeight } from "../graph/int8.ts";
 import { buildUnet } from "../graph/unet.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
+import { readProc } from "../measure/proc.ts";
 import { quantizeRows } from "../weights/quantize.ts";
 import { readWeight } from "../weights/read.ts";
 import { shapeOf } from "../weights/weights.ts";
@@ -31,7 +32,7 @@ export interface QuantizeOptions {
 export function largestCode(): number {
   if (Deno.build.arch !== "x86_64") return 127;
   if (Deno.build.os !== "linux") return 63; // nothing tells here, and 7 bits are right everywhere
-  return /\b(avx512_vnni|avx_vnni|amx_int8)\b/.test(Deno.readTextFileSync("/proc/cpuinfo")) ? 127 : 63;
+  return /\b(avx512_vnni|avx_vnni|amx_int8)\b/.test(readProc("/proc/cpuinfo") ?? "") ? 127 : 63;
 }
 
 /**

@@ -21,7 +21,8 @@ import type { DecodeOptions, ModelOptions } from "./model_options.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
 import { describeParts, loweringFor, type PartDescription, prepareUnet } from "./prepared.ts";
-import type { Overrides, Request, RunOptions } from "./request.ts";
+import { batchOf, type Overrides, type Request, type RunOptions } from "./request.ts";
+import { wantRoom } from "./room.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
@@ -32,14 +33,18 @@ import { type Generated, Step } from "./step.ts";
 import { reasonToStop } from "./stop.ts";
 import { TextEncoders } from "./text.ts";
 
+/** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
+  /** What it is made of: weights and architecture of each part. */
   readonly checkpoint: Checkpoint;
   /** The path and options that it was opened with. */
   readonly source: ModelSource;
   /** The checkpoint as it was published: before LoRAs were fused into it. */
   readonly published: Checkpoint;
+  /** What computes. */
   readonly runtime: Runtime;
   readonly #options: ModelOptions;
+  /** What it computes in. */
   readonly precision: Precision;
   readonly #loras: Loras;
   #onClose: (() => Promise<void>) | undefined;
@@ -143,6 +148,7 @@ export class Model {
     const started = performance.now();
     const encoded = this.#text.elapsed;
     const trajectory = this.plan(request);
+    this.#wantRoom(request, trajectory);
     const draws = drawStart(request, this.#latentShape(request), this.#autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
@@ -228,13 +234,14 @@ export class Model {
   /**
    * Latents as a picture, by the VAE: a step's latent, or any latent `[batch, 4, height/8, width/8]`.
    *
-   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with
+   * @param options `by: "preview"` decodes with the small autoencoder that the model was opened with;
+   *   `tile: 512` decodes in tiles, for pictures that are too large for the memory
    * @returns `[batch, 3, height, width]` in 0..1
    * @throws RangeError when a preview is asked for and the model has none
    */
-  decode(latent: Step | Tensor, { by = "vae" }: DecodeOptions = {}): Promise<Tensor> {
+  decode(latent: Step | Tensor, { by = "vae", tile }: DecodeOptions = {}): Promise<Tensor> {
     const autoencoder = by === "preview" ? this.#wantPreview() : this.#autoencoder;
-    return autoencoder.decode(latent instanceof Step ? latent.latent : latent);
+    return autoencoder.decode(latent instanceof Step ? latent.latent : latent, tile);
   }
 
   /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */
@@ -300,6 +307,7 @@ export class Model {
     await onClose?.();
   }
 
+  /** As `close`, at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -311,6 +319,16 @@ export class Model {
     const [batch] = step.latent.shape;
     const conditioning = await this.#condition(request, trajectory, batch);
     return branch(step, { request, trajectory, conditioning });
+  }
+
+  #wantRoom(request: Request, { guidance }: Trajectory): void {
+    const guided = usesGuidance(guidance) && !this.#denoiser.embedsGuidance;
+    wantRoom(this.checkpoint, {
+      batch: batchOf(request),
+      size: this.sizeOf(request),
+      guided,
+      memory: this.#options.memory,
+    });
   }
 
   #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {

@@ -35,4 +35,9 @@ export interface ModelOptions {
 export interface DecodeOptions {
   /** Default "vae". */
   readonly by?: "vae" | "preview";
+  /**
+   * Pixels of a tile's side, a multiple of 8: the picture is decoded tile by tile, in memory that the tile bounds, to the
+   * same values. It takes several times as long. Default: whole.
+   */
+  readonly tile?: number;
 }

@@ -6,6 +6,7 @@ import type { Word } from "../text/tokenizer.ts";
 
 /** Where an attention looked. Of a guided run the prompt's half and the negative's are apart. */
 export interface AttentionMap {
+  /** The attention's place in the network, as its weights are called. */
   readonly layer: string;
   /** On the text's tokens, or on the picture's own places. */
   readonly of: "text" | "self";
@@ -20,6 +21,7 @@ export interface AttentionMap {
 
 /** What a block gave on to the next. */
 export interface FeatureMap {
+  /** The block's place in the network, as its weights are called. */
   readonly layer: string;
   /** `[batch, channels, height, width]`, of the prompt's half. */
   readonly values: Tensor;
@@ -27,6 +29,7 @@ export interface FeatureMap {
   readonly unconditional: Tensor | undefined;
 }
 
+/** What was seen inside the network in a step. */
 export interface Observed {
   /** Words of the prompt and the places of their tokens. */
   readonly words: readonly Word[];
@@ -36,6 +39,7 @@ export interface Observed {
   readonly features: ReadonlyMap<string, FeatureMap>;
 }
 
+/** What to look at. */
 export interface ObserveOptions {
   /** Attention averaged over its heads (default: 5 to 20 times less memory in SDXL), or each head's. */
   readonly heads?: "mean" | "each";

@@ -12,6 +12,7 @@ import { readScheduler } from "./scheduler.ts";
 import { type Device, runtimeOn } from "./sessions/devices.ts";
 import type { MemoryMode } from "./stage.ts";
 
+/** How a checkpoint is opened. */
 export interface OpenOptions extends CheckpointOptions {
   /** Where to compute. Default "cpu". docs/devices.md says what each needs. */
   readonly device?: Device;
@@ -74,7 +75,9 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Mod
     loaded.push({ lora: await openLora(await located(file), checkpoint), strength });
   }
   for (const { lora: { path, unmatched } } of loaded) {
-    if (unmatched.length > 0) warn(`${path}: these of its modules are not in the model: ${unmatched.join(", ")}.`);
+    if (unmatched.length > 0) {
+      warn(`${path}: these of its modules and tensors are not in the model, and left out: ${unmatched.join(", ")}.`);
+    }
   }
   const source = {
     checkpoint: path,

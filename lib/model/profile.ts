@@ -10,17 +10,20 @@ import {
 import type { Model } from "./model.ts";
 import type { Request } from "./request.ts";
 
+/** What is profiled. */
 export interface ProfileOptions {
   /** Runs of every network, after one that warms up; the fastest counts. Default 5. */
   readonly rounds?: number;
 }
 
+/** Where the time of a run went, operator by operator. `profile` makes it. */
 export class Profile {
   /** In the order in which they ran: text encoders, U-Net, VAE. */
   readonly networks: readonly NetworkProfile[];
   /** Denoising steps that the request takes: the U-Net's row is one of them. */
   readonly steps: number;
 
+  /** Use `profile`. */
   constructor(networks: readonly NetworkProfile[], steps: number) {
     this.networks = networks;
     this.steps = steps;

@@ -49,24 +49,41 @@ type Metadata = v.InferInput<typeof metadataSchema>;
 
 /** A record, opened. Shapes as in the file. */
 export interface RunRecord {
+  /** What was asked for. */
   readonly request: Request;
   /** Requests that held before a branch, each until that step. */
   readonly earlier: readonly { readonly until: number; readonly request: Request }[];
+  /** By which recipe. */
   readonly recipe: string;
+  /** sha256 of each weight file, by part and file name. */
   readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Milliseconds of text, steps and decoding. */
   readonly timing: Metadata["timing"];
+  /** Bytes resident, and at the peak. */
   readonly memory: Metadata["memory"];
+  /** Versions, by name. */
   readonly software: Readonly<Record<string, string>>;
+  /** `[batch, 4, h, w]`, unit normal, before it is scaled. */
   readonly noise: Tensor;
+  /** `[batch, 77, D]` */
   readonly promptEmbeds: Tensor;
+  /** `[batch, P]` */
   readonly pooledPromptEmbeds: Tensor;
+  /** As `promptEmbeds`, of what guidance pushes away from. */
   readonly negativePromptEmbeds: Tensor | undefined;
+  /** As `pooledPromptEmbeds`, of the same. */
   readonly negativePooledPromptEmbeds: Tensor | undefined;
+  /** `[n]`, what the network was told. */
   readonly timesteps: Tensor;
+  /** `[n + 1]`, falling to 0. */
   readonly sigmas: Tensor;
+  /** `[n + 1, batch, 4, h, w]`: first the scaled start, last the result. */
   readonly latents: Tensor;
+  /** `[n, batch, 4, h, w]`: x0, what the network took the picture to be. */
   readonly denoised: Tensor;
+  /** `[n, batch, 4, h, w]`: the network's output after guidance. */
   readonly prediction: Tensor;
+  /** `[batch, 3, height, width]` in 0..1, where it was decoded. */
   readonly image: Tensor | undefined;
   /** The clean latents of the picture that was inpainted, `[B,4,h,w]`. */
   readonly initLatents: Tensor | undefined;
@@ -80,7 +97,9 @@ export interface RecordedModel {
   readonly precision: Precision;
 }
 
+/** What a record is made of. */
 export interface SaveRecordOptions {
+  /** What made the run. */
   readonly model: RecordedModel;
   /** The last step of the run, finished or not. */
   readonly step: Step;

@@ -1,7 +1,10 @@
 /** What an export says made it, made again and held against it. */
 
-import { basename, join } from "node:path";
+import { join } from "node:path";
+import { parseReference } from "../hub/reference.ts";
 import { kindOf } from "../weights/files.ts";
+import { fileNameFault, pathFault } from "../weights/paths.ts";
+import { shown } from "../weights/said.ts";
 import type { Model } from "./model.ts";
 import { open, type OpenOptions } from "./open.ts";
 import { latentDigest, type Provenance, type ProvenanceModel, type ProvenanceRun } from "./provenance.ts";
@@ -9,6 +12,7 @@ import { digestsOf } from "./record.ts";
 import { parseSeeded } from "./request_json.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
+/** Where models are looked for, and how they are run. */
 export interface ReproduceOptions extends Pick<OpenOptions, "device" | "memory" | "threads" | "warn"> {
   /** Where models and LoRAs lie that are not where the export says: looked for by their path in it, or their name. */
   readonly folder?: string;
@@ -18,7 +22,9 @@ export interface ReproduceOptions extends Pick<OpenOptions, "device" | "memory" 
   readonly onRun?: (run: ReproducedRun, index: number, count: number) => void;
 }
 
+/** A run, made again. */
 export interface ReproducedRun {
+  /** What was told of it. */
   readonly run: ProvenanceRun;
   /** sha256 of the last latent, now. */
   readonly digest: string;
@@ -69,11 +75,38 @@ function requestOf({ request, branched, model }: ProvenanceRun, models: number) 
   return parseSeeded(request);
 }
 
+/**
+ * Where to look for what an export names. Its names are a stranger's: they may lie in the working folder, in the folder
+ * that the user names, or on the hub, as the kit itself writes them; nothing else of the disk is opened for them.
+ *
+ * @throws RangeError for a name that leads elsewhere
+ */
+export function placesOf(path: string, folder: string | undefined): readonly string[] {
+  const inside = pathFault(path) === undefined;
+  const last = path.split(/[\\/]/).at(-1) ?? "";
+  const places = [
+    ...inside ? [path] : [],
+    ...folder !== undefined && inside ? [join(folder, path)] : [],
+    ...folder !== undefined && fileNameFault(last) === undefined ? [join(folder, last)] : [],
+    ...isReference(path) ? [path] : [],
+  ];
+  if (places.length > 0) return [...new Set(places)];
+  throw new RangeError(`it names ${shown(path)}, which lies neither in the working folder nor on the hub.`);
+}
+
+function isReference(path: string): boolean {
+  try {
+    return parseReference(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 async function openTold(told: ProvenanceModel, folder: string | undefined, options: OpenOptions): Promise<Model> {
   const place = async (path: string): Promise<string> => {
-    const places = [path, ...folder === undefined ? [] : [join(folder, path), join(folder, basename(path))]];
+    const places = placesOf(path, folder);
     for (const place of places) if (await kindOf(place) !== "nothing") return place;
-    return path; // a hub's name, perhaps
+    return places[0]; // a hub's name, perhaps
   };
   const maybe = (path?: string) => path === undefined ? undefined : place(path);
   try {

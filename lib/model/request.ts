@@ -3,6 +3,7 @@
 import type { MicroConditioning, PlanOptions } from "../diffusion/mod.ts";
 import type { Observe } from "../graph/observable.ts";
 import type { NoiseHabit } from "../tensor/random/habits.ts";
+import type { NoiseType } from "../tensor/random/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Recipe, sampler, schedule and guidance are `PlanOptions`; a field given here overrides the recipe where it allows. */
@@ -18,6 +19,11 @@ export interface Request extends PlanOptions {
   readonly seed?: number | bigint | readonly (number | bigint)[];
   /** Which of torch's generators the seed feeds: diffusers' `torch.Generator(rng)`. Default "cpu". */
   readonly rng?: "cpu" | "cuda";
+  /**
+   * Which number type torch draws the noise in: a pipeline in half precision draws in it, as the article's scripts do.
+   * Default "fp32". The run itself is not rounded.
+   */
+  readonly noiseType?: NoiseType;
   /**
    * How the batch's noise comes from the seeds. "each-own" (default): a generator a seed, as diffusers draws from a list
    * of them. "one-stream": one generator draws the whole batch, as ComfyUI does, and diffusers with a single generator.
@@ -49,6 +55,7 @@ export interface Request extends PlanOptions {
   readonly size?: { readonly width: number; readonly height: number };
 }
 
+/** How a run is followed and ended. */
 export interface RunOptions {
   /** Ends the run between two denoising steps, on OpenVINO within one; the steps so far stay good. */
   readonly signal?: AbortSignal;

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { INIT_NOISES, PREDICTIONS, RAMPS, SAMPLER_NAMES, SPACINGS } from "../diffusion/mod.ts";
 import { NOISE_HABITS } from "../tensor/random/habits.ts";
+import { NOISE_TYPES } from "../tensor/random/generator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { finite } from "../weights/config.ts";
 import { type Request, seedsOf } from "./request.ts";
@@ -21,6 +22,7 @@ export const requestSchema = v.looseObject({
   negative: v.optional(v.string()),
   seed: v.array(v.pipe(v.string(), v.regex(/^-?\d{1,20}$/))),
   rng: v.optional(v.picklist(["cpu", "cuda"])),
+  noiseType: v.optional(v.picklist(NOISE_TYPES)),
   noiseHabit: v.optional(v.picklist(NOISE_HABITS)),
   batch: v.optional(finite),
   initNoise: v.optional(v.picklist(INIT_NOISES)),

@@ -31,14 +31,14 @@ export function drawStart(request: Request, shape: Shape, encodes: Encodes): Dra
   if (request.mask && request.image === undefined) {
     throw new RangeError("Cannot inpaint without an image: the mask says which part of it is drawn anew. Give one.");
   }
-  const { noiseHabit = "each-own", rng: device } = request;
+  const { noiseHabit = "each-own", rng: device, noiseType: type } = request;
   const [seeds, batch] = [seedsOf(request), batchOf(request)];
   if (noiseHabit !== "each-own" && seeds.length > 1) {
     throw new RangeError(
       `Cannot draw ${noiseHabit} from ${seeds.length} seeds: it takes one. Say how many with batch.`,
     );
   }
-  const generators = generatorsByHabit(noiseHabit, seeds, { batch, device });
+  const generators = generatorsByHabit(noiseHabit, seeds, { batch, device, type });
   const samples = encodes === "a distribution" && request.image !== undefined && !isLatent(request.image, shape);
   const encoding = samples ? batchNoise(generators, shape, batch) : undefined;
   const drawn = batchNoise(encoding?.generators ?? generators, shape, batch);

@@ -54,6 +54,7 @@ export interface StepFields {
   readonly previous?: Step;
 }
 
+/** The value between two denoising steps: everything needed to go on. `model.begin` and `model.next` make it. */
 export class Step {
   /** Denoising steps taken: 0 is pure noise. */
   readonly index: number;
@@ -61,15 +62,19 @@ export class Step {
   readonly latent: Tensor;
   /** Unit normal noise that the run began with, before scaling, same shape. */
   readonly noise: Tensor;
+  /** What was asked for. */
   readonly request: Request;
   /** The resolved sampler, schedule, prediction type and guidance. */
   readonly trajectory: Trajectory;
+  /** Prompt and sizes, as the network takes them. */
   readonly conditioning: Conditioning;
   /** Random streams as they stand after this step: one a picture of the batch, or one for all. */
   readonly generators: readonly Generator[];
   /** Earlier outputs that a multistep sampler looks back on, newest last. */
   readonly history: readonly Tensor[];
+  /** Milliseconds that it took. */
   readonly timing: Timing;
+  /** Bytes of the process after it. */
   readonly memory: Memory;
   /** What was seen inside the network, where the run was told to look: `model.observe([…])`. Records do not keep it. */
   readonly observed: Observed | undefined;
@@ -79,6 +84,7 @@ export class Step {
   readonly previous: Step | undefined;
   readonly #predicted: Prediction | undefined;
 
+  /** Use `model.begin` and `model.next`. */
   constructor(fields: StepFields) {
     this.index = fields.index;
     this.latent = fields.latent;

@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { formatShape } from "../tensor/tensor.ts";
 import { sha256 } from "../weights/digest.ts";
-import { kindOf } from "../weights/files.ts";
+import { kindOf, makeFolder } from "../weights/files.ts";
 import {
   openSafetensors,
   type PlannedTensor,
@@ -38,7 +38,7 @@ export async function inForm(form: Form, refs: readonly WeightRef[], folder: str
   const path = join(folder, `${await nameOf(form, refs)}.safetensors`);
   const kept = await openKept(path, planned);
   if (kept !== undefined) return kept;
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const remaining = refs.values();
   let made: readonly Uint8Array<ArrayBuffer>[] = [];
   await streamSafetensors(path, planned, async ({ name }) => {

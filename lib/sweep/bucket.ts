@@ -14,7 +14,7 @@ import {
   S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { sha256 } from "../weights/digest.ts";
-import { kindOf, writeWhole } from "../weights/files.ts";
+import { kindOf, makeFolder, writeWhole } from "../weights/files.ts";
 import { type Files, FOLDERS, type Kind, nameOf } from "./files.ts";
 
 /** Objects that are asked for or brought at once. */
@@ -56,7 +56,7 @@ export class BucketFiles implements Files {
       responseChecksumValidation: "WHEN_REQUIRED",
     });
     const folder = local ?? await Deno.makeTempDir({ prefix: "fewstep-files-" });
-    for (const name of Object.values(FOLDERS)) await Deno.mkdir(join(folder, name), { recursive: true });
+    for (const name of Object.values(FOLDERS)) await makeFolder(join(folder, name));
     const files = new BucketFiles(client, bucket, prefix === "" ? "" : `${prefix.replace(/\/+$/, "")}/`, folder);
     await files.#tried("reach", () => client.send(new HeadBucketCommand({ Bucket: bucket })));
     return files;

@@ -174,5 +174,13 @@ export const COLUMNS: Readonly<Record<Column, "text" | "whole" | "real" | "boole
 };
 
 /** The metrics of single pictures. */
-export const CELL_METRICS = ["promptScore", "retrieved", "latentDistance", "psnr", "ssim", "perceptual"] as const;
-export type CellMetric = typeof CELL_METRICS[number];
+/** A metric of a single picture. */
+export type CellMetric = keyof CellQuality;
+export const CELL_METRICS: readonly CellMetric[] = [
+  "promptScore",
+  "retrieved",
+  "latentDistance",
+  "psnr",
+  "ssim",
+  "perceptual",
+];

@@ -10,6 +10,7 @@ import { runCells } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import { Store } from "./store.ts";
 
+/** What is compared, and where its results are kept. */
 export interface ComparisonOptions extends CompareOptions {
   /** The store's folder. Default "runs". What it holds is not run again. */
   readonly store?: string;
@@ -21,12 +22,15 @@ export interface ComparisonOptions extends CompareOptions {
   readonly onProgress?: (state: ComparisonProgress) => void | Promise<void>;
 }
 
+/** How far a comparison is. */
 export interface ComparisonProgress {
   /** Cells that are stored, of all that the plan has. */
   readonly done: number;
+  /** Cells of the plan. */
   readonly total: number;
   /** The cell that runs, and the step that it finished last; none while quality is measured. */
   readonly cell?: PlannedCell;
+  /** 0 before the first. */
   readonly step: number;
   /** Seconds that are left, from what was measured; `sure` unless a model is left that was never measured. */
   readonly remaining?: { readonly seconds: number; readonly sure: boolean };

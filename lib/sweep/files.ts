@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sha256 } from "../weights/digest.ts";
-import { kindOf, writeWhole } from "../weights/files.ts";
+import { kindOf, makeFolder, writeWhole } from "../weights/files.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import type { Result } from "./cell.ts";
 import { digestOf } from "./content.ts";
@@ -66,13 +66,7 @@ export class FolderFiles implements Files {
   static async open(folder: string): Promise<FolderFiles> {
     for (const name of Object.values(FOLDERS)) {
       const path = join(folder, name);
-      try {
-        await Deno.mkdir(path, { recursive: true });
-      } catch (error) {
-        throw new Error(
-          `Cannot keep a store in ${folder}: ${error instanceof Error ? error.message : error}. A folder was wanted.`,
-        );
-      }
+      await makeFolder(path);
       await removeAbandoned(path);
     }
     return new FolderFiles(folder);

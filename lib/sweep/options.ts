@@ -44,6 +44,7 @@ export interface ComparedModel extends Omit<OpenOptions, "warn"> {
 
 /** A prompt of a comparison. */
 export interface ComparedPrompt {
+  /** The text itself. */
   readonly prompt: string;
   /** In labels. Default: the prompt itself. */
   readonly name?: string;
@@ -51,6 +52,7 @@ export interface ComparedPrompt {
   readonly negative?: string;
   /** This prompt's own seed or seeds, in place of the comparison's. */
   readonly seed?: Seed;
+  /** This prompt's own seeds, in place of the comparison's. */
   readonly seeds?: readonly Seed[];
 }
 
@@ -69,6 +71,7 @@ export interface QualityOptions {
   readonly pictures?: string;
 }
 
+/** How cells are measured, and what is kept of them. */
 export interface MeasureOptions {
   /**
    * "step": one denoising step and one decoding run unmeasured when a model was loaded, so that no cell's times hold the
@@ -79,7 +82,9 @@ export interface MeasureOptions {
   readonly records?: "none" | "all";
 }
 
+/** Models, prompts and seeds: every one by every other is a cell. */
 export interface CompareOptions {
+  /** Rows of the tables; in figures usually columns. */
   readonly models: readonly ComparedModel[];
   /**
    * The recipes that every model runs by, unless it names its own. Not together with `steps`. With neither, each model
@@ -88,11 +93,14 @@ export interface CompareOptions {
   readonly recipes?: readonly (string | Way)[];
   /** Each model's own recipe at these steps. Steps that its weights were not made for are left out, and said so. */
   readonly steps?: readonly number[];
+  /** Texts, or texts with names and seeds. */
   readonly prompts: readonly (string | ComparedPrompt)[];
   /** One picture a seed, for each prompt that brings none. Default 0. */
   readonly seeds?: readonly Seed[];
   /** Pixels. Default: each model's own. */
   readonly size?: { readonly width: number; readonly height: number };
+  /** Default: no warm-up, no records. */
   readonly measure?: MeasureOptions;
+  /** Default: none is measured. */
   readonly quality?: QualityOptions;
 }

@@ -23,27 +23,37 @@ import { familyOf, waysOf } from "./ways.ts";
 
 /** A model of the plan, with what its files hold. */
 export interface PlannedModel {
+  /** As the comparison names it. */
   readonly options: ComparedModel;
   /** sha256 of each weight file by part and file name, as in a record. */
   readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
+/** A picture that is to be made. */
 export interface PlannedCell {
   /** sha256 of `content`: equal work has equal keys, whatever it is called. */
   readonly key: string;
   /** Index into the plan's models. */
   readonly modelIndex: number;
+  /** How the model is run. */
   readonly way: Way & { readonly recipe: string };
+  /** What it is called in figures. */
   readonly labels: Labels;
+  /** Everything that decides its bits. */
   readonly content: Content;
 }
 
+/** A comparison, before or after it has run. */
 export interface Plan {
+  /** In the order of the comparison. */
   readonly models: readonly PlannedModel[];
+  /** In the order of the comparison. */
   readonly prompts: readonly ComparedPrompt[];
   /** In the order of their positions; those of one model stand together, so that each is loaded once. */
   readonly cells: readonly PlannedCell[];
+  /** How it is measured. */
   readonly measure: Required<MeasureOptions>;
+  /** What quality is measured by. */
   readonly quality: QualityOptions;
   /** What was asked for and left out, a sentence each: steps that a model's weights were not made for. */
   readonly omitted: readonly string[];

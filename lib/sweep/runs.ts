@@ -20,6 +20,7 @@ export interface FailedCell {
 }
 
 export interface RunsFields {
+  /** What was asked for, cell by cell. */
   readonly plan: Plan;
   readonly store: string;
   readonly cells: readonly Cell[];
@@ -29,6 +30,7 @@ export interface RunsFields {
 
 /** What `compare` and `sweep` give. */
 export class Runs {
+  /** What was asked for, cell by cell. */
   readonly plan: Plan;
   /** The store's folder, as it was named. */
   readonly store: string;

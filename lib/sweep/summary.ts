@@ -7,6 +7,7 @@ export type { Spread };
 
 /** A number measured on a set of pictures, with its standard error where one can be told. */
 export interface Estimated {
+  /** The number. */
   readonly value: number;
   /** Standard error; null where there are too few pictures for one. */
   readonly error: number | null;
@@ -14,13 +15,21 @@ export interface Estimated {
 
 /** One row of the tables: a model at a recipe and number of steps, over all prompts and seeds. */
 export interface Summary {
+  /** Its name in the comparison. */
   readonly model: string;
+  /** The recipe without its number of steps. */
   readonly family: string;
+  /** The recipe that it ran by. */
   readonly recipe: string;
+  /** Denoising steps. */
   readonly steps: number;
+  /** The sampler that took them. */
   readonly sampler: string;
+  /** The guidance scale; 0 ran the prompt alone. */
   readonly guidance: number;
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /** Cells in all. */
   readonly cells: number;
@@ -29,6 +38,7 @@ export interface Summary {
    * whose texts were remembered, and is null where all were.
    */
   readonly warm: boolean;
+  /** Of a picture, by part. */
   readonly seconds: {
     readonly text: Spread | null;
     readonly unet: Spread;

@@ -65,7 +65,8 @@ const TELL_MS = 1000;
  * ```ts
  * import { sweep } from "fewstep";
  *
- * const plan = { models: [{ name: "base", model: "models/pocket/base" }], prompts: ["sunflower"], seeds: [1, 2, 3, 4] };
+ * const models = [{ name: "base", model: "models/pocket/base" }];
+ * const plan = { models, steps: [8], prompts: ["sunflower"], seeds: [1, 2, 3, 4] };
  * const runs = await sweep(plan, { run: "workers" });
  * console.log((await runs.frame()).toString());
  * ```

@@ -19,8 +19,12 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
+/** Numbers in a shape, row by row. A value: its methods make new ones. */
 export class Tensor {
-  /** @throws RangeError when the values do not fill the shape exactly. */
+  /**
+   * Takes values as they are, without copying them.
+   * @throws RangeError when the values do not fill the shape exactly.
+   */
   constructor(readonly data: Float32Array<ArrayBuffer>, readonly shape: Shape) {
     if (data.length !== sizeOf(shape)) {
       throw new RangeError(
@@ -34,6 +38,7 @@ export class Tensor {
     return new Tensor(Float32Array.from(values), shape);
   }
 
+  /** All zeros. */
   static zeros(shape: Shape): Tensor {
     return new Tensor(new Float32Array(sizeOf(shape)), shape);
   }
@@ -90,18 +95,22 @@ export class Tensor {
     return new Tensor(this.data, shape);
   }
 
+  /** Value by value. */
   map(f: (value: number, index: number) => number): Tensor {
     return new Tensor(this.data.map(f), this.shape);
   }
 
+  /** Value by value, of equal shape. */
   plus(other: Tensor): Tensor {
     return this.zip(other, "add", (a, b) => a + b);
   }
 
+  /** Value by value, of equal shape. */
   minus(other: Tensor): Tensor {
     return this.zip(other, "subtract", (a, b) => a - b);
   }
 
+  /** Each value times a number. */
   times(factor: number): Tensor {
     const out = new Float32Array(this.data.length);
     for (let i = 0; i < out.length; i++) out[i] = this.data[i] * factor;

@@ -5,22 +5,35 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** One picture of a comparison, labelled. Seconds and bytes as `compare` measures them. */
 export interface ComparedCell {
+  /** Its name in the comparison. */
   readonly model: string;
+  /** The recipe without its number of steps. */
   readonly family: string;
+  /** The recipe that it ran by. */
   readonly recipe: string;
+  /** Denoising steps. */
   readonly steps: number;
+  /** The sampler that took them. */
   readonly sampler: string;
+  /** The guidance scale; 0 ran the prompt alone. */
   readonly guidance: number;
+  /** The prompt's short name, or the prompt. */
   readonly promptName: string;
+  /** The whole prompt. */
   readonly prompt: string;
+  /** Decimal text: seeds have 64 bits. */
   readonly seed: string;
+  /** Text, steps and decoding. */
   readonly secondsTotal: number;
+  /** Bytes. */
   readonly memoryPeak: number;
+  /** 100 · cosine of picture and prompt in CLIP's space, where it was measured. */
   readonly promptScore?: number;
 }
 
 /** A comparison's results as views need them: what `compare` gives. */
 export interface Compared<Cell extends ComparedCell = ComparedCell> {
+  /** One a picture. */
   readonly cells: readonly Cell[];
   /** `[1, 3, height, width]` in 0..1 */
   picture(cell: Cell): Promise<Tensor>;
@@ -32,7 +45,7 @@ export interface Compared<Cell extends ComparedCell = ComparedCell> {
  * What may stand at a side of a grid or under a picture. "prompt" is its short name, "text" the whole. Numbers are not
  * parted from their units at the end of a line.
  */
-const labels = {
+const labels: Readonly<Record<Label, (cell: ComparedCell) => string>> = {
   prompt: ({ promptName }) => promptName,
   text: ({ prompt }) => prompt,
   model: ({ model }) => model,
@@ -44,10 +57,23 @@ const labels = {
   seed: ({ seed }) => `seed\u00a0${seed}`,
   seconds: ({ secondsTotal }) => `${Number(secondsTotal.toPrecision(2))}\u00a0s`,
   score: ({ promptScore }) => promptScore === undefined ? "" : `score\u00a0${promptScore.toFixed(1)}`,
-} satisfies Readonly<Record<string, (cell: ComparedCell) => string>>;
+};
 
-export type Label = keyof typeof labels;
+/** What tells cells apart, or stands under them. */
+export type Label =
+  | "prompt"
+  | "text"
+  | "model"
+  | "family"
+  | "recipe"
+  | "steps"
+  | "sampler"
+  | "guidance"
+  | "seed"
+  | "seconds"
+  | "score";
 
+/** What tells rows and columns apart. */
 export interface ArrangeOptions {
   /** What tells the rows apart. Default "prompt". */
   readonly rows?: Label | readonly Label[];

@@ -9,6 +9,7 @@ import type { Observed } from "../model/observed.ts";
 import type { Step } from "../model/step.ts";
 import { type Plane, resize } from "./heat.ts";
 
+/** Which layers, heads and words are looked at. */
 export interface WordMapOptions {
   /** Layers to average; default every cross-attention that was observed. */
   readonly layers?: readonly string[];

@@ -10,6 +10,7 @@ import { loadSharp } from "./picture.ts";
 import { shortName } from "./self_attention.ts";
 import { layOut, notFiniteNote } from "./sheet.ts";
 
+/** Which attention is drawn, over what. */
 export interface AttentionOptions extends WordMapOptions, LookOptions {
   /** Words of the prompt to draw, as the tokenizer spells them. Default: all but punctuation. */
   readonly words?: readonly string[];
@@ -18,6 +19,7 @@ export interface AttentionOptions extends WordMapOptions, LookOptions {
    * faint words show their places too. "figure": the most that any word gets, so that words compare.
    */
   readonly scale?: "word" | "figure";
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a picture's longer side. Default 128. */
   readonly cell?: number;

@@ -11,6 +11,7 @@ import { plain, type PlotOptions, shared } from "./plots.ts";
 import type { Published } from "./published.ts";
 import { Pen } from "./text.ts";
 
+/** Which costs are drawn, and beside what. */
 export interface BarsOptions extends PlotOptions {
   /** "seconds" a picture, or "memory", the highest resident size in 10⁹ bytes. */
   readonly of: "seconds" | "memory";

@@ -3,6 +3,7 @@
 import type { Drawing } from "./drawing.ts";
 import { Figure } from "./figure.ts";
 
+/** How figures are put together. */
 export interface BesideOptions {
   /** "row" (default): side by side, tops level. "column": one under the other. */
   readonly direction?: "row" | "column";
@@ -10,6 +11,7 @@ export interface BesideOptions {
   readonly gap?: number;
 }
 
+/** Figures as one: their drawings put together, what they say joined. @throws RangeError for none */
 export function beside(figures: readonly Figure[], { direction = "row", gap = 12 }: BesideOptions = {}): Figure {
   if (figures.length === 0) throw new RangeError("Cannot put no figures together: at least one was wanted.");
   return new Figure(async () => {

@@ -8,7 +8,9 @@ import { channelMaps, largest } from "./latent.ts";
 import { rasters } from "./raster.ts";
 import { layOut, notFiniteNote } from "./sheet.ts";
 
+/** How a latent's channels are shown. */
 export interface ChannelsOptions {
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a map's longer side. Default 160. */
   readonly cell?: number;

@@ -4,10 +4,13 @@ import { Figure, type FigureOptions } from "./figure.ts";
 import { fittedNote, type Item, look, type Looked, type LookOptions } from "./items.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
+/** How many pictures are laid out on a sheet. */
 export interface ContactSheetOptions extends LookOptions, FigureOptions {
   /** Under each picture; "\n" begins a new line. Default: its number, from 1. */
   readonly captions?: readonly (string | undefined)[];
+  /** Over the whole. */
   readonly heading?: string;
+  /** Under the whole, a sentence each. */
   readonly notes?: readonly string[];
   /** CSS pixels of a picture's longer side. Default 96. */
   readonly cell?: number;

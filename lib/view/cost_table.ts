@@ -6,10 +6,15 @@ import { type Column, Table, type Value } from "./table_export.ts";
 
 /** A model at a recipe and number of steps, over all prompts and seeds: what `compare` sums up. */
 export interface ComparedSummary {
+  /** Its name in the comparison. */
   readonly model: string;
+  /** The recipe without its number of steps. */
   readonly family: string;
+  /** The recipe that it ran by. */
   readonly recipe: string;
+  /** Denoising steps. */
   readonly steps: number;
+  /** Pictures that are summed up. */
   readonly cells: number;
   /** Whether no time holds the loading of the model. */
   readonly warm: boolean;
@@ -17,16 +22,22 @@ export interface ComparedSummary {
   readonly seconds: { readonly total: Spread; readonly perStep: Spread };
   /** Bytes. */
   readonly memory: { readonly peak: Spread };
+  /** Of the metrics that were measured. */
   readonly quality: Readonly<Partial<Record<Metric, Spread>>>;
+  /** Fréchet distance, with its standard error. */
   readonly frechet?: { readonly value: number; readonly error: number | null };
+  /** Diversity over seeds, with its standard error. */
   readonly diversity?: { readonly value: number; readonly error: number | null };
 }
 
+/** A metric of single pictures. */
 export type Metric = "promptScore" | "retrieved" | "latentDistance" | "psnr" | "ssim" | "perceptual";
 
 /** A comparison's sums as tables and plots need them: what `compare` gives. */
 export interface Summarised {
+  /** A row a model, recipe and number of steps. */
   readonly summary: readonly ComparedSummary[];
+  /** What made it. */
   provenance?(): Promise<Provenance>;
 }
 
@@ -42,7 +53,9 @@ export const metrics: Readonly<
   perceptual: { title: "perceptual distance", better: "less" },
 };
 
+/** How costs are told. */
 export interface CostTableOptions {
+  /** Over the table. */
   readonly caption?: string;
   /** The model whose time stands for 100 %. Default: the slowest. */
   readonly reference?: string;

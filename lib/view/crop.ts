@@ -4,9 +4,13 @@ import type { Raster } from "./raster.ts";
 
 /** A part of a picture: 0..1 of its width and height, from the upper left. */
 export interface Crop {
+  /** The left edge. */
   readonly x: number;
+  /** The upper edge. */
   readonly y: number;
+  /** A share of the picture's. */
   readonly width: number;
+  /** A share of the picture's. */
   readonly height: number;
 }
 

@@ -16,6 +16,7 @@ import {
 import type { Raster } from "./raster.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
+/** What is held against what. */
 export interface DifferenceOptions {
   /** The column that the others are held against: its title, lines joined by ", ", or its index. Default the first. */
   readonly reference?: string | number;
@@ -31,6 +32,7 @@ export interface DifferenceOptions {
  * @throws RangeError when there is no such column, or a picture has another size than its reference
  */
 export function differences(items: Items, options?: Omit<GridOptions, "crops"> & DifferenceOptions): Figure;
+/** The same of a comparison's results: `differences(runs, { columns: "model", reference: "base" })`. */
 export function differences<Cell extends ComparedCell>(
   runs: Compared<Cell>,
   options?: Omit<ComparedGridOptions, "crops"> & DifferenceOptions,

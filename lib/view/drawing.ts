@@ -8,7 +8,9 @@ export interface PlacedPicture {
   readonly raster: Raster;
   readonly x: number;
   readonly y: number;
+  /** CSS pixels. */
   readonly width: number;
+  /** CSS pixels. */
   readonly height: number;
   /** Latents keep their hard pixels; photographs are interpolated. Default "smooth". */
   readonly scaling?: "smooth" | "hard";
@@ -43,10 +45,15 @@ export interface PlacedShape {
 
 /** What stands on the sheet. */
 export interface Drawing {
+  /** CSS pixels. */
   readonly width: number;
+  /** CSS pixels. */
   readonly height: number;
+  /** Under lines and words. */
   readonly pictures: readonly PlacedPicture[];
+  /** Over the pictures, under the words. */
   readonly shapes?: readonly PlacedShape[];
+  /** Over everything. */
   readonly texts: readonly PlacedText[];
   /** The figure in words, for those who do not see it. */
   readonly alt: string;

@@ -20,7 +20,9 @@ export interface ExplorerRun extends Pick<LookOptions, "decode" | "space"> {
   readonly step: Step;
 }
 
+/** What an explorer shows. */
 export interface ExplorerOptions {
+  /** Of the page. */
   readonly title?: string;
   /** Steps kept of each run, evenly spaced, the first and the last among them. Default 8. */
   readonly steps?: number;
@@ -61,16 +63,19 @@ interface Drawn {
   readonly kind: "photo" | "plane";
 }
 
+/** Whole runs in one HTML file. `explorer` makes it. */
 export class Explorer {
   readonly #runs: readonly ExplorerRun[];
   readonly #options: ExplorerOptions;
 
+  /** Use `explorer`. */
   constructor(runs: readonly ExplorerRun[], options: ExplorerOptions) {
     this.#runs = runs;
     this.#options = options;
   }
 
   /** @throws RangeError when the smallest pictures do not fit into the limit */
+  /** The page, whole: styles, scripts and pictures are in it. */
   async html(): Promise<string> {
     const { title = "Runs, step by step", limit = 10e6 } = this.#options;
     const drawn = [];

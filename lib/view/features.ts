@@ -8,6 +8,7 @@ import { beyondNote, diverging, type Heat, heat, ramp } from "./heat.ts";
 import { formatSigma, stepTitle } from "./items.ts";
 import { layOut, notFiniteNote } from "./sheet.ts";
 
+/** Which features are drawn. */
 export interface FeaturesOptions {
   /** A block that was observed. Default: the first. */
   readonly layer?: string;
@@ -15,6 +16,7 @@ export interface FeaturesOptions {
   readonly channels?: number | readonly number[];
   /** Which picture of the batch. Default 0. */
   readonly picture?: number;
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a tile's longer side. Default 96. */
   readonly cell?: number;

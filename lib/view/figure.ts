@@ -11,11 +11,13 @@ import { type PictureFormat, writeInto } from "./picture.ts";
 
 export type { Drawing, PlacedPicture, PlacedShape, PlacedText } from "./drawing.ts";
 
+/** How a figure becomes pixels. */
 export interface RenderOptions {
   /** Device pixels per CSS pixel. Default 2: sharp on today's screens and in print. */
   readonly density?: number;
 }
 
+/** How a figure becomes lines and words. */
 export interface VectorOptions {
   /**
    * The most pixels of a picture per CSS pixel of its place: what has more is reduced, for smaller files. Default: every
@@ -25,8 +27,9 @@ export interface VectorOptions {
 }
 
 /** The files that a figure is written as, by their ending. */
-export const figureFormats = ["png", "webp", "svg", "pdf"] as const;
-export type FigureFormat = typeof figureFormats[number];
+/** A file that a figure is written as. */
+export type FigureFormat = "png" | "webp" | "svg" | "pdf";
+export const figureFormats: readonly FigureFormat[] = ["png", "webp", "svg", "pdf"];
 
 /** What made something, now or later. */
 export type ProvenanceSource =
@@ -34,18 +37,23 @@ export type ProvenanceSource =
   | Promise<Provenance>
   | (() => Provenance | undefined | Promise<Provenance | undefined>);
 
+/** What a figure carries. */
 export interface FigureOptions {
   /** What made it: exported files carry it. A function is asked when it is needed. */
   readonly provenance?: ProvenanceSource;
 }
 
+/** A figure, drawn when it is looked at or saved. `grid`, `strip` and the plots make it. */
 export class Figure {
   readonly #draw: () => Drawing | Promise<Drawing>;
   readonly #provenance: ProvenanceSource | undefined;
   #told: Promise<Provenance | undefined> | undefined;
   #drawing: Promise<Drawing> | undefined;
 
-  /** @param draw lays the figure out, when it is first looked at: decoding latents takes time. */
+  /**
+   * A figure of one's own; `grid`, `strip` and the plots make the others.
+   * @param draw lays the figure out, when it is first looked at: decoding latents takes time.
+   */
   constructor(draw: () => Drawing | Promise<Drawing>, { provenance }: FigureOptions = {}) {
     this.#draw = draw;
     this.#provenance = provenance;
@@ -72,10 +80,12 @@ export class Figure {
     return new Figure(() => this.drawing(), { provenance });
   }
 
+  /** As PNG, with what made it. */
   png(options?: RenderOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#pixels("png", options);
   }
 
+  /** As WebP without loss, with what made it. */
   webp(options?: RenderOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#pixels("webp", options);
   }

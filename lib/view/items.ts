@@ -8,6 +8,7 @@ import { type Raster, rasters } from "./raster.ts";
 /** A picture `[batch, 3, H, W]` in 0..1, a latent `[batch, 4, h, w]`, or a step. */
 export type Item = Tensor | Step;
 
+/** How latents become pictures. */
 export interface LookOptions {
   /** What decodes latents: the model. Without it they are coloured by a linear fit, a pixel a latent value. */
   readonly decode?: Decoder;

@@ -8,6 +8,7 @@ import { beyondNote, ember, heat, type Plane, ramp } from "./heat.ts";
 import { fittedNote, type Item, look, type LookOptions, shown, stepTitle } from "./items.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
+/** How the difference of latents is drawn. */
 export interface LatentDifferenceOptions extends LookOptions {
   /** What the others are held against. */
   readonly against: Item;
@@ -15,6 +16,7 @@ export interface LatentDifferenceOptions extends LookOptions {
   readonly titles?: readonly string[];
   /** What full colour stands for, in the latent's own units. Default: the largest difference. What is more is marked. */
   readonly limit?: number;
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a picture's longer side. Default 144. */
   readonly cell?: number;

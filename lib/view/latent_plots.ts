@@ -11,13 +11,19 @@ import { lines, type Series } from "./lines.ts";
 
 /** One channel of a step's x_t. A row of a table. */
 export interface ChannelRow {
+  /** Its index. */
   readonly step: number;
+  /** 0 to 3. */
   readonly channel: number;
+  /** Of its values. */
   readonly mean: number;
+  /** Standard deviation of its values. */
   readonly deviation: number;
   /** √(σ² + s²), s being the deviation of the same channel's x0 guess: x_t = x0 + σ·noise, noise apart from x0. */
   readonly expected: number;
+  /** The smallest value. */
   readonly least: number;
+  /** The largest value. */
   readonly most: number;
   /** Values that are NaN or infinite. */
   readonly "not finite": number;

@@ -16,6 +16,7 @@ export interface GridStyle {
   readonly crops?: readonly Crop[] | ((row: number) => readonly Crop[]);
 }
 
+/** Labels of a grid of steps or tensors, and how it looks. */
 export interface GridOptions extends LookOptions, GridStyle, FigureOptions {
   /** Left of each row, a prompt for example: wrapped, as many lines as the pictures are high. */
   readonly rows?: readonly string[];

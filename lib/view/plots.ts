@@ -10,8 +10,11 @@ import { quiet, seriesStyles } from "./palette.ts";
 import { paretoFront } from "./pareto.ts";
 import { Pen } from "./text.ts";
 
+/** What stands around a plot, and how large it is. */
 export interface PlotOptions {
+  /** Over the whole. */
   readonly heading?: string;
+  /** Under the whole, a sentence each. */
   readonly notes?: readonly string[];
   /** CSS pixels. Default 640. */
   readonly width?: number;
@@ -19,6 +22,7 @@ export interface PlotOptions {
   readonly height?: number;
 }
 
+/** Which quality a plot shows. */
 export interface QualityPlotOptions extends PlotOptions {
   /** Default: the first that was measured, prompt score first. */
   readonly metric?: Metric | "frechet" | "diversity";

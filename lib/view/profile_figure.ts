@@ -9,11 +9,13 @@ import { quiet, seriesStyles } from "./palette.ts";
 import { formatBytes, formatMilliseconds } from "./step.ts";
 import { Pen } from "./text.ts";
 
+/** How a profile is drawn. */
 export interface ProfileFigureOptions {
   /** One network; default "unet". */
   readonly part?: string;
   /** Default "block". */
   readonly by?: ProfileBy;
+  /** Over the whole. */
   readonly heading?: string;
 }
 

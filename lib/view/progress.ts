@@ -4,6 +4,7 @@ import type { Step } from "../model/step.ts";
 import { display, inNotebook } from "./notebook.ts";
 import { escapeHtml } from "./table.ts";
 
+/** A bar that is moved, and ended. */
 export interface Progress {
   /** One unit more is done. Awaited, so that a cell draws it. */
   advance(): Promise<void>;
@@ -13,6 +14,7 @@ export interface Progress {
   end(): Promise<void>;
 }
 
+/** What a bar says at its begin. */
 export interface ProgressOptions {
   /** What is being done: "lightning-4step". */
   readonly label: string;
@@ -26,12 +28,17 @@ export interface ProgressOptions {
   readonly draw?: (state: ProgressState) => void | Promise<void>;
 }
 
+/** What a bar draws. */
 export interface ProgressState {
+  /** What is done. */
   readonly label: string;
+  /** Units so far. */
   readonly done: number;
+  /** Units in all. */
   readonly total: number;
   /** Milliseconds. */
   readonly elapsed: number;
+  /** Whether nothing more comes. */
   readonly ended: boolean;
   /** Milliseconds that are left, where something better is known than the mean of the units so far. */
   readonly remaining?: { readonly milliseconds: number; readonly sure: boolean };
@@ -40,6 +47,7 @@ export interface ProgressState {
 /** Milliseconds between two drawings: faster is not seen, and in a cell each one costs some. */
 const redrawEvery = 100;
 
+/** A bar in a cell, on a terminal's stderr, or nowhere: move it by `advance` or `update`, and end it. */
 export async function progress(options: ProgressOptions): Promise<Progress> {
   const { label, total, done = 0, now = () => performance.now(), draw = defaultDraw() } = options;
   const began = now();

@@ -6,17 +6,21 @@ import quickLook from "../../data/published/quick-look.json" with { type: "json"
 export interface PublishedFigure {
   /** As its source calls it. */
   readonly system: string;
+  /** Denoising steps. */
   readonly steps: number;
+  /** A picture. */
   readonly seconds: number;
   /** 10⁹ bytes. */
   readonly memory: number;
 }
 
+/** What others reported, with its source. */
 export interface Published {
   /** Who reported it, where and when. */
   readonly source: string;
   /** On what, and how it was measured. */
   readonly conditions: string;
+  /** One a system and number of steps. */
   readonly figures: readonly PublishedFigure[];
 }
 

@@ -9,11 +9,13 @@ import { principalComponents } from "./principal.ts";
 import type { Raster } from "./raster.ts";
 import { layOut } from "./sheet.ts";
 
+/** Which self-attention is drawn. */
 export interface SelfAttentionOptions {
   /** Self-attentions that were observed. Default: the first of those with the most places. */
   readonly layers?: readonly string[];
   /** Which picture of the batch. Default 0. */
   readonly picture?: number;
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a picture's longer side. Default 128. */
   readonly cell?: number;

@@ -8,11 +8,13 @@ import { strip } from "./strip.ts";
 import { escapeHtml } from "./table.ts";
 import { Step } from "../model/step.ts";
 
+/** What a slider shows. */
 export interface SliderOptions extends LookOptions {
   /** What each frame is, read out as the slider moves. Default: a step's number and sigma. */
   readonly labels?: readonly string[];
   /** What the slider changes. Default "step". */
   readonly name?: string;
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a picture's longer side, of frames that are no figures. Default 256. */
   readonly cell?: number;
@@ -21,6 +23,10 @@ export interface SliderOptions extends LookOptions {
 /** Bytes of all frames: an output in a notebook has 16 MB at most, and a page should open at once. */
 const limit = 8_000_000;
 
+/** CSS pixels: room for the slider and its words, where the frames are small. */
+const leastWidth = 420;
+
+/** Frames under a slider, in one HTML fragment. `slider` makes it. */
 export class Slider {
   /** All frames at once: what is seen where no script runs, as on GitHub. */
   readonly sheet: Figure;
@@ -29,6 +35,7 @@ export class Slider {
   readonly #name: string;
   readonly #heading: string | undefined;
 
+  /** Use `slider`. */
   constructor(frames: readonly Figure[], labels: readonly string[], name: string, heading: string | undefined) {
     this.#frames = frames;
     this.#labels = labels;
@@ -61,6 +68,7 @@ export class Slider {
           `width="${drawing.width}" data-label="${escapeHtml(this.#labels[index])}"${index === last ? "" : " hidden"}>`,
       );
     }
+    width = Math.max(width, leastWidth);
     const id = crypto.randomUUID();
     const move = "const f=this.closest('figure'),p=f.querySelectorAll('img');" +
       "p.forEach((q,i)=>{q.hidden=i!=this.value});const t=p[this.value].dataset.label;" +

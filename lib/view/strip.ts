@@ -5,6 +5,7 @@ import { Figure } from "./figure.ts";
 import { fittedNote, type Item, look, type LookOptions, stepCaption, stepTitle } from "./items.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
+/** What stands around a strip. */
 export interface StripOptions extends LookOptions {
   /** Over each picture. Default: a step's number. */
   readonly titles?: readonly string[];

@@ -1,6 +1,7 @@
 /** Rows of plain values as a table: HTML for a notebook, aligned columns for a terminal. */
 
 export type TableCell = string | number | boolean | bigint | null | undefined;
+/** A row of plain values, by column. */
 export type TableRow = Readonly<Record<string, TableCell>>;
 
 export interface TableOptions {

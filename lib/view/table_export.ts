@@ -10,6 +10,7 @@ import { decimalsFor, formatNumber, formatSpread, isSpread, type Spread } from "
 import { writeInto } from "./picture.ts";
 import { alignedText, escapeHtml } from "./table.ts";
 
+/** A column of a table. */
 export interface Column {
   /** The rows' field, and the column's name in CSV and Parquet. */
   readonly key: string;
@@ -23,10 +24,14 @@ export interface Column {
 
 /** A spread is shown as median [least, most], and makes four columns for programs. */
 export type Value = string | number | boolean | Spread | null | undefined;
+/** A row of a table, by its columns' keys. */
 export type Row = Readonly<Record<string, Value>>;
 
+/** What a table is made of, beside its rows. */
 export interface TableOptions {
+  /** In order; a text is a column of that key and title. */
   readonly columns: readonly (Column | string)[];
+  /** Over the table. */
   readonly caption?: string;
   /** Under the table, a sentence each. */
   readonly notes?: readonly string[];
@@ -34,17 +39,26 @@ export interface TableOptions {
   readonly provenance?: ProvenanceSource;
 }
 
-export const tableFormats = ["md", "tex", "csv", "parquet", "html"] as const;
-export type TableFormat = typeof tableFormats[number];
+/** A file that a table is written as. */
+export type TableFormat = "md" | "tex" | "csv" | "parquet" | "html";
+export const tableFormats: readonly TableFormat[] = ["md", "tex", "csv", "parquet", "html"];
 
+/** Rows and columns, to be shown and to be published. */
 export class Table {
+  /** In order. */
   readonly columns: readonly Column[];
+  /** In order. */
   readonly rows: readonly Row[];
+  /** Over the table. */
   readonly caption: string | undefined;
+  /** Under the table, a sentence each. */
   readonly notes: readonly string[];
   readonly #provenance: ProvenanceSource | undefined;
 
-  /** @throws RangeError without columns */
+  /**
+   * A table of one's own; `costTable` makes that of a comparison.
+   * @throws RangeError without columns
+   */
   constructor(rows: readonly Row[], { columns, caption, notes = [], provenance }: TableOptions) {
     if (columns.length === 0) throw new RangeError("Cannot make a table without columns.");
     this.columns = columns.map((column) => typeof column === "string" ? { key: column } : column);

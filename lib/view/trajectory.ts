@@ -10,6 +10,7 @@ import { plain } from "./plots.ts";
 
 /** One step of a run. A row of a table. */
 export interface TrajectoryPoint {
+  /** Its number in the run, from 1. */
   readonly step: number;
   /** The noise level at which the network looked. */
   readonly sigma: number;
@@ -52,8 +53,11 @@ export function trajectoryOf(step: Step): TrajectoryPoint[] {
   });
 }
 
+/** What stands around the plot. */
 export interface TrajectoryOptions {
+  /** Over the whole. */
   readonly heading?: string;
+  /** Under the whole, a sentence each. */
   readonly notes?: readonly string[];
 }
 

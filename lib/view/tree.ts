@@ -17,11 +17,13 @@ export interface Variant extends Partial<Omit<Overrides, "signal" | "observe">> 
   readonly noiseSeed?: number | bigint;
 }
 
+/** How the branches are run. */
 export interface TreeOptions extends Pick<Overrides, "signal"> {
   /** Called after each step, with the branch's name. */
   readonly onStep?: (name: string, step: Step) => void;
 }
 
+/** A step, and what became of it under each variant. */
 export interface Tree {
   /** Where they part. */
   readonly from: Step;
@@ -68,7 +70,9 @@ export async function tree(
   return { from, branches };
 }
 
+/** How a tree is drawn. */
 export interface TreeFigureOptions extends LookOptions {
+  /** Over the whole. */
   readonly heading?: string;
   /** CSS pixels of a picture's longer side. Default 112. */
   readonly cell?: number;

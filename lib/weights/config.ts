@@ -55,10 +55,11 @@ function checked<T>(path: string, json: unknown, schema: v.GenericSchema<unknown
   throw new SyntaxError(`Cannot use ${path}: ${issueClause(result.issues[0])}.`);
 }
 
-/** What a schema found wrong: `"unet.heads" is "six", wanted is number`. */
+/** What a schema found wrong: `"unet.heads" is "six", wanted is number`, or that it is missing. */
 export function issueClause(issue: v.BaseIssue<unknown>): string {
   const key = v.getDotPath(issue);
   const what = key === null ? "it" : `"${plain(key)}"`;
+  if (issue.received === "undefined") return `${what} is missing`;
   return `${what} is ${plain(issue.received)}, wanted is ${plain(issue.expected ?? "another value", 400)}`;
 }
 

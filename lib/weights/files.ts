@@ -65,8 +65,13 @@ const OPEN_FAULTS: Readonly<Record<string, string>> = {
   ELOOP: "its links lead round in a circle.",
 };
 
+/** Linux's numbers of errors to which Deno gives no name. */
+const NUMBERS: Readonly<Record<string, string>> = { "5": "EIO", "27": "EFBIG", "122": "EDQUOT" };
+
 function faultOf(error: unknown, faults: Readonly<Record<string, string>>): string | undefined {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  if (!(error instanceof Error)) return undefined;
+  const number = Deno.build.os === "linux" ? / \(os error (\d+)\)/.exec(error.message)?.[1] ?? "" : "";
+  const code = "code" in error && typeof error.code === "string" ? error.code : NUMBERS[number] ?? "";
   return Object.hasOwn(faults, code) ? faults[code] : undefined;
 }
 

@@ -23,8 +23,7 @@ export function parseJson(text: string): unknown {
 }
 
 const [QUOTE, BACKSLASH, COLON, COMMA] = [34, 92, 58, 44];
-const OPEN: readonly number[] = [123, 91];
-const CLOSE: readonly number[] = [125, 93];
+const [BRACE, BRACKET, END_BRACE, END_BRACKET] = [123, 91, 125, 93];
 
 /** The number of keys in all objects together. @throws JsonFault where it is too deep */
 function scan(text: string): number {
@@ -35,9 +34,9 @@ function scan(text: string): number {
       i = endOfString(text, i);
     } else if (code === COLON) keys++;
     else if (code === COMMA || code <= 32) continue;
-    else if (OPEN.includes(code)) {
+    else if (code === BRACE || code === BRACKET) {
       if (++depth > MAX_JSON_DEPTH) throw new JsonFault(`it is JSON of more than ${MAX_JSON_DEPTH} levels`);
-    } else if (CLOSE.includes(code)) depth--;
+    } else if (code === END_BRACE || code === END_BRACKET) depth--;
   }
   return keys;
 }
@@ -55,8 +54,16 @@ function endOfString(text: string, start: number): number {
 }
 
 function countKeys(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
-  if (Array.isArray(value)) return value.reduce((sum: number, inner) => sum + countKeys(inner), 0);
-  const inner = Object.values(value);
-  return inner.reduce((sum: number, value) => sum + countKeys(value), inner.length);
+  if (!isContainer(value)) return 0;
+  let keys = 0;
+  if (Array.isArray(value)) { for (const inner of value) if (isContainer(inner)) keys += countKeys(inner); }
+  else {
+    for (const inner of Object.values(value)) {
+      keys++;
+      if (isContainer(inner)) keys += countKeys(inner); // a vocabulary has 49,408 that are none
+    }
+  }
+  return keys;
 }
+
+const isContainer = (value: unknown): value is object => typeof value === "object" && value !== null;

@@ -36,7 +36,7 @@ export interface Lora {
   readonly path: string;
   readonly modules: Readonly<Record<LoraPart, ReadonlyMap<string, LoraModule>>>;
   readonly ranks: readonly number[];
-  /** Modules of the file that the model does not have. */
+  /** Modules of the file that the model does not have, and tensors that are no part of a module. */
   readonly unmatched: readonly string[];
 }
 
@@ -96,7 +96,7 @@ interface Found {
  */
 export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lora> {
   const file = await openSafetensors(await Deno.realPath(path).catch(() => resolve(path)));
-  const found = findModules(path, file);
+  const { found, strangers } = findModules(path, file);
   const scaleOf = readLoraMetadata(path, file.metadata);
   const alphas = await readScalars(file, [...found.values()].flatMap(({ alpha }) => alpha ? [alpha] : []));
   const names = new Map<LoraPart, ReadonlyMap<string, string>>();
@@ -141,13 +141,18 @@ export async function openLora(path: string, checkpoint: Checkpoint): Promise<Lo
     const weight = partWeights(part, checkpoint).shape(key) ?? [];
     modules[part].set(key, fitted(path, { key, down: refOf(file, down), up: refOf(file, up), scale }, weight));
   }
-  wantMatching(path, found.size, unmatched);
+  unmatched.push(...strangers);
+  wantMatching(path, found.size + strangers.length, unmatched);
   const ranks = [...new Set(Object.values(modules).flatMap((of) => [...of.values()].map(({ down }) => down.shape[0])))];
   return { path: file.path, modules, ranks: ranks.sort((a, b) => a - b), unmatched };
 }
 
-function findModules(path: string, file: SafetensorsFile): ReadonlyMap<string, Found> {
+function findModules(
+  path: string,
+  file: SafetensorsFile,
+): { readonly found: ReadonlyMap<string, Found>; readonly strangers: readonly string[] } {
   const found = new Map<string, Found>();
+  const strangers: string[] = [];
   for (const entry of file.tensors.values()) {
     const kind = OTHER_KINDS.find(([pattern]) => pattern.test(entry.name));
     if (kind) {
@@ -156,7 +161,10 @@ function findModules(path: string, file: SafetensorsFile): ReadonlyMap<string, F
       );
     }
     const role = ROLES.find(([pattern]) => pattern.test(entry.name));
-    if (role === undefined) continue;
+    if (role === undefined) {
+      strangers.push(entry.name);
+      continue;
+    }
     const name = entry.name.replace(role[0], "");
     const module = found.get(name) ?? {};
     const other = module[role[1]];
@@ -168,7 +176,7 @@ function findModules(path: string, file: SafetensorsFile): ReadonlyMap<string, F
     module[role[1]] = entry;
     found.set(name, module);
   }
-  if (found.size > 0) return found;
+  if (found.size > 0) return { found, strangers };
   const some = [...file.tensors.keys()].slice(0, 3).map((name) => `"${name}"`).join(", ");
   throw new RangeError(`Cannot use ${path} as a LoRA: it holds none; its tensors begin with ${some || "nothing"}.`);
 }

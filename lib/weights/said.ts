@@ -21,5 +21,5 @@ export function plain(text: string, most: number = MOST): string {
 
 /** Any JSON value as it may stand in a sentence. */
 export function shown(value: unknown, most: number = MOST): string {
-  return plain(JSON.stringify(value) ?? String(value), most);
+  return plain(JSON.stringify(value) ?? "nothing", most);
 }

@@ -33,6 +33,10 @@ Deno.test("a recipe refuses what its weights were not made for, and says what wo
   await refused({ recipe: "toString" }, /there is none of that name/);
   await refused({ recipe: "lcm", steps: 20 }, /for 20 steps: it was distilled for 1 to 8\. Allowed: 1 to 8 \(or/);
   await refused({ recipe: "hyper-8step-cfg", guidance: 1 }, /Allowed: 5 to 8 \(or/);
+  await refused(
+    { recipe: "pcm-smallcfg", sampler: "lcm" },
+    /with sampler lcm: .* not LCM.* Allowed: ddim or euler \(or/,
+  );
   await refused({ recipe: "lightning-4step", timesteps: [999, 500] }, /for 2 steps: it was distilled for 4/);
   await refused({ guidance: NaN }, /Cannot guide by NaN/);
 });

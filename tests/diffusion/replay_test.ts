@@ -11,7 +11,6 @@ const runs: Record<
   string,
   { options: PlanOptions; config?: Partial<SchedulerConfig>; seeds: readonly (number | bigint)[] }
 > = {
-  "run-pocket-base": { options: { steps: 50, guidance: 4.5 }, seeds: [55986344589] },
   "run-pocket-lightning": { options: { recipe: "lightning-4step" }, seeds: [55986344589] },
   "run-tiny-deep": { options: {}, seeds: [1, 2n ** 63n - 1n] },
   "run-tiny-sharded": {

@@ -1,6 +1,6 @@
 /** Every sampler against diffusers, over a linear stand-in for the network: see tests/goldens/samplers.py. */
 
-import { plan, SAMPLER_NAMES, samplers, scheduleOf, SDXL_SCHEDULER } from "../../lib/diffusion/mod.ts";
+import { plan, PREDICTIONS, SAMPLER_NAMES, samplers, scheduleOf, SDXL_SCHEDULER } from "../../lib/diffusion/mod.ts";
 import type { Prediction, Ramp, SamplerName, Schedule, Spacing } from "../../lib/diffusion/mod.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { close, equal, ok, throwsSentence } from "../assert.ts";
@@ -24,7 +24,7 @@ interface Row {
   readonly first?: number[];
   readonly last: number[];
 }
-const { rows } = readJson<{ rows: Row[] }>("samplers.json");
+const rows = ["samplers.json", "samplers-ramps.json"].flatMap((name) => readJson<{ rows: Row[] }>(name).rows);
 
 function scheduleOfRow(row: Row): Schedule {
   const finalSigma = row.finalSigma === "sigma_min" ? "sigma-min" as const : "zero" as const;
@@ -76,8 +76,11 @@ Deno.test("the golden table is whole: sampler, spacing, ramp, steps, prediction,
       }
       if (!["euler", "heun", "dpmpp-2m", "dpmpp-2m-sde"].includes(sampler)) continue;
       for (const ramp of ["karras", "exponential", "beta"] as const) {
-        want({ sampler, steps, ramp, spacing: "trailing" });
-        want({ sampler, steps, ramp, spacing: "leading" });
+        for (const prediction of PREDICTIONS) {
+          want({ sampler, steps, ramp, prediction, spacing: "trailing" });
+          want({ sampler, steps, ramp, prediction, spacing: "leading" });
+          if (steps > 1) want({ sampler, steps, ramp, prediction, spacing: "linspace" });
+        }
       }
     }
     for (const [steps, strength] of [[1, 1], [2, 0.5], [4, 0.3], [8, 0.125], [8, 0.9999]]) {

@@ -33,9 +33,12 @@ def main():
         for calls in CALLS:
             g = generator(seed)
             tensors[f"{seed}/{','.join(map(str, calls))}"] = torch.cat([torch.randn(n, generator=g) for n in calls])
-    for count in (16, 64, 1024):
+    for count in (15, 16, 17, 20, 31, 64, 1000, 1024):
         for name, dtype in (("half", torch.float16), ("bfloat16", torch.bfloat16)):
             tensors[f"42/{count}/{name}"] = thinned(torch.randn(count, generator=generator(42), dtype=dtype).float())
+    for name, dtype in (("half", torch.float16), ("bfloat16", torch.bfloat16)):
+        g = generator(42)
+        tensors[f"42/20,17,16/{name}"] = torch.cat([torch.randn(n, generator=g, dtype=dtype).float() for n in (20, 17, 16)])
     save_tensors("randn.safetensors", tensors)
 
 

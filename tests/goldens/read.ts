@@ -23,6 +23,8 @@ export interface Golden {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The tensor of that name. @throws Error where there is none, so that a test never compares nothing. */
   get(name: string): Tensor;
+  /** Of `prediction`, `denoised` or `latents` the one of a step; undefined where a long run's golden left it out. */
+  row(name: string, step: number): Tensor | undefined;
   /** An int64 tensor, whose values float32 could not hold. */
   integers(name: string): readonly number[];
   /** What was asked for, of the goldens that are runs. */
@@ -31,6 +33,8 @@ export interface Golden {
     readonly recipe?: string;
     /** The file of the pocket family that made it. */
     readonly weights?: string;
+    /** Of a long run: the steps, and the latents, that were kept. Left out: all. */
+    readonly kept?: { readonly steps: readonly number[]; readonly latents: readonly number[] };
   };
 }
 
@@ -57,10 +61,16 @@ export function readGolden(name: string): Golden {
     if (value === undefined) throw new Error(`Golden ${name} holds no ${key}, but ${[...map.keys()].join(", ")}.`);
     return value;
   };
+  const { request }: Pick<Golden, "request"> = JSON.parse(metadata.fewstep);
   return {
     tensors,
     get: (key) => find(tensors, key),
+    row(key, step) {
+      const kept = request?.kept?.[key === "latents" ? "latents" : "steps"];
+      const place = kept === undefined ? step : kept.indexOf(step);
+      return place < 0 ? undefined : find(tensors, key).at(place);
+    },
     integers: (key) => find(integers, key),
-    request: JSON.parse(metadata.fewstep).request,
+    request,
   };
 }

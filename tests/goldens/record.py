@@ -6,13 +6,14 @@ import torch
 from common import save_tensors
 
 
-def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, weights=None, **more):
+def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, weights=None, keep=None, **more):
     """
     Tensors: noise [B,4,h,w] before scaling, prompt_embeds, pooled_prompt_embeds (and negative_…), timesteps [n],
     sigmas [n+1] where the scheduler has them, latents [n+1,B,4,h,w], denoised and prediction [n,B,4,h,w], image.
     One generator per picture, as diffusers draws batches of seeds. `slim` leaves out embeddings and image.
     `original`: the clean latent that an image-to-image pipeline starts from, `mask` [1,1,h,w] what an inpainting one
-    draws anew; both kept under those names. `weights`: which file of the pocket family stands in the base's U-Net. Latents are what the next step sees: after inpainting's own mixing.
+    draws anew; both kept under those names. `weights`: which file of the pocket family stands in the base's U-Net. `keep`: the steps of a long run whose
+    tensors are kept, with the latent before and after each; the request says which. Latents are what the next step sees: after inpainting's own mixing.
     """
     rows = {"latents": [], "denoised": [], "prediction": [], "timesteps": []}
     embeds = {}
@@ -63,6 +64,12 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
     tensors |= {key: torch.stack(value) for key, value in rows.items() if value}
     if slim:
         tensors = {key: value for key, value in tensors.items() if key in ("noise", "timesteps", *rows)}
+    kept = None
+    if keep is not None:
+        kept = {"steps": keep, "latents": sorted({*keep, *(step + 1 for step in keep)})}
+        for key in ("prediction", "denoised", "latents"):
+            if key in tensors:
+                tensors[key] = tensors[key][kept["latents" if key == "latents" else "steps"]]
     if original is not None:
         tensors["original"] = original
     if mask is not None:
@@ -74,6 +81,8 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
         request["strength"] = more["strength"]
     if weights is not None:
         request["weights"] = weights
+    if kept is not None:
+        request["kept"] = kept
     if negative is not None:
         request["negative"] = negative
     save_tensors(name, tensors, request=request, scheduler=type(scheduler).__name__)

@@ -1,10 +1,16 @@
 """Whole runs by diffusers in float32 on the CPU, as records: the pocket family, the random tiny models, every sampler.
 
 Command: python tests/goldens/runs.py [pocket|tiny|samplers|pictures]  (written: data/goldens/run-*.safetensors; tiny.py first)
+
+After new pocket weights, `python tests/goldens/runs.py pocket` makes all that depends on them: these runs, what inpaint.py,
+attention.py and tokens.py make, and a dump of training/dump_diffusers.py. A child of the family is made when its weights
+are there, and told when they are not; the tests take up what is made.
 """
 
 import json
+import subprocess
 import sys
+import time
 
 import torch
 from common import GOLDENS, POCKET, deterministic
@@ -43,9 +49,8 @@ def pocket():
     portrait = article("portrait")
     text = dict(prompt=portrait["prompt"], seeds=[portrait["seed"]], width=128, height=128)
     pipe = open_pipeline(POCKET / "base")
-    record("run-pocket-base.safetensors", pipe, steps=50, guidance=4.5, **text)
+    record("run-pocket-base.safetensors", pipe, steps=50, guidance=4.5, keep=[0, 1, 2, 9, 24, 39, 48, 49], **text)
 
-    pipe = open_pipeline(POCKET / "base")
     pipe.unet.load_state_dict(load_file(POCKET / "lightning_4step_unet.safetensors"))
     pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
     record("run-pocket-lightning.safetensors", pipe, steps=4, guidance=0, recipe="lightning-4step", **text)
@@ -64,21 +69,38 @@ CHILDREN = [
 
 
 def children():
+    """One pipeline for all, as opening it takes longer than most runs: before each, its U-Net is the base's again."""
     animal = article("animal")
+    pipe = open_pipeline(POCKET / "base")
+    base = {key: value.clone() for key, value in pipe.unet.state_dict().items()}
+    settings = pipe.scheduler.config
     for name, file, kind, config, recipe, steps, pixels, more in CHILDREN:
         path = POCKET / f"{file}.safetensors"
         if not path.exists():
             print(f"run-child-{name}: skipped, there is no {path}")
             continue
-        pipe = open_pipeline(POCKET / "base")
+        pipe.unet.load_state_dict(base)
         if file.endswith("lora"):
             pipe.load_lora_weights(str(POCKET), weight_name=path.name)
             pipe.fuse_lora()
+            pipe.unload_lora_weights()  # the layers beside the weights, which hold it now
         else:
             pipe.unet.load_state_dict(load_file(path))
-        pipe.scheduler = kind.from_config({**pipe.scheduler.config, **config}, timestep_spacing="trailing")
+        pipe.scheduler = kind.from_config({**settings, **config}, timestep_spacing="trailing")
         record(f"run-child-{name}.safetensors", pipe, prompt=animal["prompt"], seeds=[animal["seed"], 1], steps=steps,
                guidance=0, width=pixels, height=pixels, recipe=recipe, slim=True, weights=path.name, **more)
+
+
+# What else depends on the pocket weights; each script says what it writes.
+DUMP = ["models/pocket/base", "--prompt", "sunflower, meadow", "--seed", "7", "--steps", "4", "--guidance", "3", "--latents",
+        "--out", "data/goldens/dump-diffusers.safetensors"]  # fmt: skip
+OTHERS = [["tests/goldens/inpaint.py"], ["tests/goldens/attention.py"], ["tests/goldens/tokens.py"], ["training/dump_diffusers.py", *DUMP]]
+
+
+def others():
+    for script in OTHERS:
+        print(" ".join(script[:1]), flush=True)
+        subprocess.run([sys.executable, *script], check=True)
 
 
 def tiny():
@@ -141,8 +163,11 @@ if __name__ == "__main__":
     deterministic()
     wanted = sys.argv[1:] or ["pocket", "tiny", "samplers", "pictures"]
     if "pocket" in wanted:
+        started = time.monotonic()
         pocket()
         children()
+        others()
+        print(f"pocket: {time.monotonic() - started:.0f} s")
     if "tiny" in wanted:
         tiny()
     if "samplers" in wanted:

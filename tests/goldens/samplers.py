@@ -1,6 +1,6 @@
 """Trajectories of every diffusers sampler over a linear stand-in for the network, and of custom schedules.
 
-Command: python tests/goldens/samplers.py     (written: data/goldens/samplers.json)
+Command: python tests/goldens/samplers.py     (written: data/goldens/samplers.json, samplers-ramps.json; a name makes that one)
 
 The stand-in sees the scaled input x and the fixed tensor c, and gives a·x + b·c, with (a, b) by prediction type, so
 that its x0 stays of unit size. Start and noise come from one CPU generator of seed 5, in diffusers' order.
@@ -8,6 +8,7 @@ Each row keeps the latent after the first step and the last one, 16 values each;
 last alone, as their schedules are epsilon's. The whole table: sampler x spacing x ramp x steps x prediction.
 """
 
+import sys
 import warnings
 
 import torch
@@ -98,6 +99,17 @@ def trajectory(sampler, prediction, *, steps=None, spacing=None, ramp=None, eta=
     return row | {"first": rounded(first), "last": rounded(x)}
 
 
+def ramps():
+    """Every ramp on the other predictions; epsilon's are among rows()."""
+    for sampler in RAMPED:
+        for ramp in ("karras", "exponential", "beta"):
+            for spacing in ("leading", "trailing", "linspace"):
+                for steps in STEPS:
+                    for prediction in ("v_prediction", "sample"):
+                        if (spacing, steps) != ("linspace", 1):
+                            yield trajectory(sampler, prediction, steps=steps, spacing=spacing, ramp=ramp)
+
+
 def rows():
     for sampler in SPACED:
         for spacing in ("leading", "trailing", "linspace"):
@@ -141,8 +153,12 @@ def rows():
             yield trajectory(sampler, "epsilon", steps=steps, spacing="trailing", final_sigmas_type="sigma_min")
 
 
+TABLES = {"samplers": rows, "samplers-ramps": ramps}
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    made = list(rows())
-    save_json("samplers.json", {"rows": made})
-    print(f"{len(made)} trajectories")
+    for name in sys.argv[1:] or TABLES:
+        made = list(TABLES[name]())
+        save_json(f"{name}.json", {"rows": made})
+        print(f"{name}: {len(made)} trajectories")

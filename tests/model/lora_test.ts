@@ -106,14 +106,27 @@ Deno.test("another model's LoRA, other kinds of adapters, and files that are non
       () => open(MODEL, { loras: [path] }),
       /of its \d+ modules are not in this model \("lora_unet_town/,
     );
-    await renamed(/\.lora_down\.weight/, () => ".xxxxxxx.dora_scale");
-    await throwsSentence(() => open(MODEL, { loras: [path] }), /makes it DoRA/);
+    const kinds = {
+      ".xxxxx.dora_scale": /makes it DoRA/,
+      ".xxxxxx.hada_w1_a": /makes it LoHa/,
+      ".xxxxxxxx.lokr_w1": /makes it LoKr/,
+      "x.lora_mid.weight": /Tucker core/,
+      ".xxxxxxxxxxx.diff": /full difference/,
+    };
+    for (const [ending, kind] of Object.entries(kinds)) {
+      await renamed(/\.lora_down\.weight/, () => ending);
+      await throwsSentence(() => open(MODEL, { loras: [path] }), kind);
+    }
     await throwsSentence(
       () => open(MODEL, { loras: [join(MODEL, "vae/diffusion_pytorch_model.safetensors")] }),
       /as a LoRA: it holds none/,
     );
     await throwsSentence(() => open(MODEL, { loras: [join(folder, "none")] }), /none: it does not exist/);
   }));
+
+/** An alpha, and under a name of the same length a tensor that belongs to no module. */
+const TENSOR = "lora_unet_mid_block_attentions_0_proj_out.alpha";
+const STRANGER = "bundle_emb.style.string_to_param.xxxxxxxxxxxxxx";
 
 Deno.test("a few strangers among many modules are told, not refused", () =>
   inFolder(async (folder) => {
@@ -123,9 +136,10 @@ Deno.test("a few strangers among many modules are told, not refused", () =>
       "lora_unet_mid_block_attentions_0_proj_in",
       "lora_unet_mid_block_attentions_0_prxj_in",
     );
-    await Deno.writeFile(path, Uint8Array.from(stranger, (character) => character.charCodeAt(0)));
+    const other = stranger.replace(TENSOR, STRANGER);
+    await Deno.writeFile(path, Uint8Array.from(other, (character) => character.charCodeAt(0)));
     const warnings: string[] = [];
     await using model = await open(MODEL, { loras: [path], warn: (message) => warnings.push(message) });
-    equal(model.loras[0].lora.unmatched, ["lora_unet_mid_block_attentions_0_prxj_in"]);
+    equal(model.loras[0].lora.unmatched, ["lora_unet_mid_block_attentions_0_prxj_in", STRANGER]);
     ok(warnings.some((warning) => warning.includes("prxj_in")), `${warnings}`);
   }));

@@ -26,6 +26,20 @@ Deno.test("one generator for the batch: start and ancestral noise are diffusers'
   );
 });
 
+Deno.test("noise in half precision: start and steps are rounded draws, and a record remembers the type", () =>
+  inFolder(async (folder) => {
+    await using model = await open(MODEL);
+    const one: Request = { ...ONE, rng: "cuda", noiseType: "fp16" };
+    const { step } = await model.generate(one);
+    const whole = (await model.begin({ ...one, noiseType: undefined })).noise;
+    equal(step.noise.data, new Float32Array(new Float16Array(whole.data)));
+    const path = join(folder, "half.safetensors");
+    await saveRecord(path, { model, step });
+    const record = await openRecord(path);
+    equal([record.request.noiseType, record.request.rng], ["fp16", "cuda"]);
+    equal((await model.next(await model.resume(record, { index: 1 }))).latent.data, step.latent.data);
+  }));
+
 Deno.test("one generator for the batch, from pictures: the encoder draws first", async () => {
   await using model = await open(MODEL);
   const image = golden.get("init_image");

@@ -3,8 +3,10 @@
  * Goldens: tests/goldens/runs.py pocket, which makes those whose weights are there.
  */
 
-import { open, recipes } from "fewstep";
+import { bake, type Model, open, recipes } from "fewstep";
+import { join } from "node:path";
 import { close, equal, ok } from "../assert.ts";
+import { inFolder } from "../files.ts";
 import { goldensNamed, readGolden } from "../goldens/read.ts";
 
 const POCKET = new URL("../../models/pocket/", import.meta.url).pathname;
@@ -24,16 +26,35 @@ function animal(): { readonly prompt: string; readonly seed: number } {
 for (const name of goldensNamed(/^run-child-.*(?=\.safetensors$)/)) {
   const golden = readGolden(`${name}.safetensors`);
   const { recipe = "", steps, weights = "" } = golden.request;
-  Deno.test(`${name}: ${recipe} in ${steps} steps with ${weights}, every latent of diffusers`, async () => {
+  const sameLatents = async (model: Model) => {
     const [, , , , side] = golden.get("latents").shape;
-    const lora = weights.endsWith("_lora.safetensors");
-    const options = lora ? { loras: [POCKET + weights] } : { unet: POCKET + weights };
-    await using model = await open(`${POCKET}base`, options);
     const size = { width: side * model.pixelsPerLatent, height: side * model.pixelsPerLatent };
     const { step } = await model.generate({ prompt, seed: [seed, 1], recipe, steps, size });
     equal([...step.trajectory.schedule.timesteps], [...golden.get("timesteps").data], "timesteps");
     step.path.forEach(({ latent }, i) => close(latent.data, golden.get("latents").at(i).data, 1e-4, `latents ${i}`));
+  };
+  Deno.test(`${name}: ${recipe} in ${steps} steps with ${weights}, every latent of diffusers`, async () => {
+    const lora = weights.endsWith("_lora.safetensors");
+    const options = lora ? { loras: [POCKET + weights] } : { unet: POCKET + weights };
+    await using model = await open(`${POCKET}base`, options);
+    await sameLatents(model);
   });
+
+  if (!recipe.startsWith("lightning-") || !weights.includes("_unet")) continue;
+  Deno.test(`${name}: its full form, ${weights} and the base in one checkpoint, gives the same latents`, () =>
+    inFolder(async (folder) => {
+      const full = join(folder, weights.replace("_unet", ""));
+      {
+        await using model = await open(`${POCKET}base`, { unet: POCKET + weights });
+        await bake(model, full).catch(async (error) => {
+          // Weights that a file without configs would not tell are published as a folder.
+          if (!(error instanceof RangeError)) throw error;
+          await bake(model, full, { layout: "folder" });
+        });
+      }
+      await using model = await open(full, { tokenizer: `${POCKET}base` });
+      await sameLatents(model);
+    }));
 }
 
 /** Weights of the family by the recipe that runs them; see training/pocket/export.py. */

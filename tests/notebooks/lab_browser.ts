@@ -152,7 +152,9 @@ export async function withLab(use: (lab: Lab) => Promise<void>): Promise<void> {
     }
   } finally {
     server.kill("SIGTERM"); // ends its kernels too
+    const hard = setTimeout(() => server.kill("SIGKILL"), 30_000);
     await server.status;
+    clearTimeout(hard);
   }
 }
 

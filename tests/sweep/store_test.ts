@@ -101,7 +101,7 @@ Deno.test("what is not a store of this version is refused in a sentence", () =>
     await throwsSentence(() => Store.open(folder), /it is another program's database\. Name an empty folder\.$/);
     await Deno.writeTextFile(path, "hello, this is text of some length, and no database at all");
     await throwsSentence(() => Store.open(folder), /it is not an SQLite database\. Name an empty folder\.$/);
-    await throwsSentence(() => Store.open(join(path, "below")), /^Cannot keep a store in .*A folder was wanted\.$/);
+    await throwsSentence(() => Store.open(join(path, "below")), /^Cannot write .*a folder was wanted\.$/);
   }));
 
 Deno.test("temporary files of a process that was killed long ago are removed, new ones stay", () =>

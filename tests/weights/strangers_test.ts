@@ -40,7 +40,7 @@ Deno.test("a stranger's words stay on their line, are short, and turn no text ar
   equal(plain("a\nb\u001b[31m\u2028\u202e"), "a\\u000ab\\u001b[31m\\u2028\\u202e");
   equal(plain("ab".repeat(500), 10), "ababa…babab");
   ok(plain("\ud800").isWellFormed(), "half a letter");
-  equal(shown(undefined), "undefined");
+  equal(shown(undefined), "nothing");
   equal(shown([1, "a"]), '[1,"a"]');
 });
 

@@ -106,7 +106,7 @@ export interface Fit {
   readonly command: string;
 }
 
-interface Told {
+export interface Told {
   /** As it was given. */
   readonly path: string;
   readonly bytes: number;
@@ -116,20 +116,29 @@ interface Told {
   readonly recipes: readonly Fit[];
 }
 
+/** What a checkpoint holds. */
 export interface CheckpointInspection extends Told {
+  /** Tells it from a LoRA's. */
   readonly inspected: "checkpoint";
+  /** The form that it is published in. */
   readonly layout: Layout;
+  /** U-Net, VAE, text encoders: what is there of each. */
   readonly parts: readonly PartReport[];
   /** What a picture needs besides. */
   readonly lacks: readonly string[];
+  /** Sizes that its tensors tell, where there is a U-Net. */
   readonly structure?: Structure;
+  /** What the network's output means, and what said so. */
   readonly prediction: { readonly type: Prediction; readonly told: string };
+  /** Folders of vocabularies beside the weights. */
   readonly tokenizers: readonly string[];
   /** What scheduler/scheduler_config.json asks for, in words. */
   readonly scheduler?: string;
+  /** Tensors without weight that tell how to run it: "v_pred", "ztsnr". */
   readonly markers: readonly string[];
   /** Tensors that belong to no part. */
   readonly unknown: readonly string[];
+  /** Files and tensors that are no part of the model. */
   readonly aside: readonly Aside[];
   /** What keeps it from running, a sentence each; none when it is whole. */
   readonly faults: readonly string[];
@@ -137,15 +146,21 @@ export interface CheckpointInspection extends Told {
   readonly notes: readonly string[];
 }
 
+/** What a LoRA holds. */
 export interface LoraInspection extends Told {
+  /** Tells it from a checkpoint's. */
   readonly inspected: "lora";
   /** How its tensors are named. */
   readonly naming: string;
+  /** Tensors in the file. */
   readonly tensors: number;
+  /** Numbers in them. */
   readonly parameters: number;
+  /** Of which types. */
   readonly dtypes: readonly DTypeCount[];
   /** Modules by part and by kind of layer. */
   readonly modules: readonly { readonly part: PartName; readonly layers: string; readonly modules: number }[];
+  /** Ranks, with the number of modules of each. */
   readonly ranks: readonly { readonly rank: number; readonly modules: number }[];
   /** alpha/rank, by which up·down is multiplied; 1 where a module has no alpha. */
   readonly scales: readonly { readonly scale: number; readonly modules: number }[];
@@ -157,6 +172,7 @@ export interface LoraInspection extends Told {
   readonly unknown: readonly string[];
 }
 
+/** What `inspect` finds. */
 export type Inspection = CheckpointInspection | LoraInspection;
 
 /** Whether a value is what `inspect` returns. */

@@ -8,7 +8,9 @@ import type { ComparedModel, ComparedPrompt } from "../options.ts";
 
 /** A prompt of the article: its subject in a word, and the one seed that the article draws it from. */
 export interface ArticlePrompt extends ComparedPrompt {
+  /** "food", "portrait", … */
   readonly name: string;
+  /** Of torch's generator. */
   readonly seed: number;
 }
 

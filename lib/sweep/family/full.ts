@@ -3,7 +3,7 @@
 import { basename, dirname, join } from "node:path";
 import { bake } from "../../model/bake.ts";
 import { open } from "../../model/open.ts";
-import { kindOf } from "../../weights/files.ts";
+import { kindOf, makeFolder } from "../../weights/files.ts";
 
 /** A full checkpoint, and why it is a folder where it should have been a file. */
 export interface FullCheckpoint {
@@ -26,7 +26,7 @@ export async function fullCheckpoint(base: string, unet: string, stem: string): 
     basename(stem)
   } is a folder: the model departs from SDXL's rules, and a single file could not say so.`;
   if (await lastChange(join(stem, "model_index.json")) > sources) return { path: stem, note };
-  await Deno.mkdir(dirname(stem), { recursive: true });
+  await makeFolder(dirname(stem));
   await using model = await open(base, { unet });
   try {
     await bake(model, file);

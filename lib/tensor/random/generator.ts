@@ -1,5 +1,23 @@
 /** What a random stream is: a value, not a thing that changes. */
 
+import { bfloat16FromFloat32, float16FromFloat32, float32FromBfloat16, float32FromFloat16 } from "../half.ts";
+
+/** The number types that torch draws noise in: a pipeline's own. */
+export const NOISE_TYPES = ["fp32", "fp16", "bf16"] as const;
+export type NoiseType = typeof NOISE_TYPES[number];
+
+/** float32 values as the type holds them, still float32. */
+export function roundedTo(type: NoiseType, values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  switch (type) {
+    case "fp32":
+      return values;
+    case "fp16":
+      return float32FromFloat16(float16FromFloat32(values));
+    case "bf16":
+      return float32FromBfloat16(bfloat16FromFloat32(values));
+  }
+}
+
 export interface Generator {
   readonly device: "cpu" | "cuda";
   /** The seed as torch reads it, 0 … 2⁶⁴ − 1. */

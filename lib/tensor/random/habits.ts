@@ -4,7 +4,7 @@
  */
 
 import type { Shape, Tensor } from "../tensor.ts";
-import { batchNoise, type Generator, torchGenerator } from "./mod.ts";
+import { batchNoise, type Generator, type NoiseType, torchGenerator } from "./mod.ts";
 
 export const NOISE_HABITS = ["each-own", "one-stream", "counted-up"] as const;
 export type NoiseHabit = typeof NOISE_HABITS[number];
@@ -14,6 +14,8 @@ export interface HabitOptions {
   readonly batch?: number;
   /** Default "cpu". */
   readonly device?: "cpu" | "cuda";
+  /** Default "fp32". */
+  readonly type?: NoiseType;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface HabitOptions {
 export function generatorsByHabit(
   habit: NoiseHabit,
   seeds: readonly (number | bigint)[],
-  { batch = seeds.length, device = "cpu" }: HabitOptions = {},
+  { batch = seeds.length, device = "cpu", type }: HabitOptions = {},
 ): readonly Generator[] {
   const [seed] = seeds;
   if (seed === undefined) throw new RangeError("Cannot draw noise: no seed was given.");
@@ -36,11 +38,11 @@ export function generatorsByHabit(
             `The habits one-stream and counted-up draw them all from one seed.`,
         );
       }
-      return seeds.map((seed) => torchGenerator(seed, { device }));
+      return seeds.map((seed) => torchGenerator(seed, { device, type }));
     case "one-stream":
-      return [torchGenerator(seed, { device })];
+      return [torchGenerator(seed, { device, type })];
     case "counted-up":
-      return Array.from({ length: batch }, (_, i) => torchGenerator(BigInt(seed) + BigInt(i), { device }));
+      return Array.from({ length: batch }, (_, i) => torchGenerator(BigInt(seed) + BigInt(i), { device, type }));
   }
 }
 
@@ -54,7 +56,7 @@ export function noiseByHabit(
   habit: NoiseHabit,
   seeds: readonly (number | bigint)[],
   shape: Shape,
-  { batch = seeds.length, device }: HabitOptions = {},
+  { batch = seeds.length, device, type }: HabitOptions = {},
 ): Tensor {
-  return batchNoise(generatorsByHabit(habit, seeds, { batch, device }), shape, batch).noise;
+  return batchNoise(generatorsByHabit(habit, seeds, { batch, device, type }), shape, batch).noise;
 }

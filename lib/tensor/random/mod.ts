@@ -4,15 +4,21 @@
  */
 
 import { type Shape, sizeOf, Tensor } from "../tensor.ts";
-import type { Generator } from "./generator.ts";
+import type { Generator, NoiseType } from "./generator.ts";
 import { CpuGenerator } from "./mt19937.ts";
 import { CUDA_THREADS, CudaGenerator } from "./philox.ts";
 
-export type { Generator };
+export { NOISE_TYPES } from "./generator.ts";
+export type { Generator, NoiseType };
 
 export interface GeneratorOptions {
   /** Which of torch's generators: the CPU's Mersenne Twister or the GPU's Philox. Default "cpu", as diffusers' guides. */
   readonly device?: "cpu" | "cuda";
+  /**
+   * Which number type torch draws in: `torch.randn(…, dtype=…)`, that of the pipeline. The values are float32 all the
+   * same, rounded to it. Default "fp32".
+   */
+  readonly type?: NoiseType;
   /**
    * Of the GPU that is followed: multiprocessors × ⌊threads of one / 256⌋ × 256, which decides the order of more values
    * than that (a T4 has 40,960). Default 221,184, an A100's: no latent up to 1024×1024 reaches it.
@@ -25,9 +31,9 @@ export interface GeneratorOptions {
  * @throws RangeError for a seed that torch would not take, or that a JavaScript number cannot hold exactly
  */
 export function torchGenerator(seed: number | bigint, options: GeneratorOptions = {}): Generator {
-  const { device = "cpu", threads = CUDA_THREADS } = options;
+  const { device = "cpu", threads = CUDA_THREADS, type = "fp32" } = options;
   const unsigned = readSeed(seed);
-  return device === "cpu" ? CpuGenerator.seeded(unsigned) : CudaGenerator.seeded(unsigned, threads);
+  return device === "cpu" ? CpuGenerator.seeded(unsigned, type) : CudaGenerator.seeded(unsigned, threads, type);
 }
 
 /** torch's seed of 64 bits: −1 is 2⁶⁴ − 1. @throws RangeError as `torchGenerator` */

@@ -4,7 +4,7 @@
  * DistributionTemplates.h, ATen/core/DistributionsHelper.h (PyTorch 2.13).
  */
 
-import type { Generator } from "./generator.ts";
+import { type Generator, type NoiseType, roundedTo } from "./generator.ts";
 import { boxMullerInBlocks } from "./normal.ts";
 
 const N = 624; // words of state
@@ -81,18 +81,23 @@ export class CpuGenerator implements Generator {
   readonly device = "cpu";
 
   /** @param spare the second normal of a pair that a draw of few values left over; the next such draw takes it */
-  private constructor(readonly seed: bigint, private readonly twister: Twister, private readonly spare?: number) {}
+  private constructor(
+    readonly seed: bigint,
+    private readonly type: NoiseType,
+    private readonly twister: Twister,
+    private readonly spare?: number,
+  ) {}
 
-  static seeded(seed: bigint): CpuGenerator {
-    return new CpuGenerator(seed, Twister.seeded(seed));
+  static seeded(seed: bigint, type: NoiseType = "fp32"): CpuGenerator {
+    return new CpuGenerator(seed, type, Twister.seeded(seed));
   }
 
   randn(count: number): { readonly values: Float32Array<ArrayBuffer>; readonly next: CpuGenerator } {
     const twister = this.twister.copy();
     const values = new Float32Array(count);
     const spare = count < VECTOR ? drawSingly(twister, values, this.spare) : this.spare;
-    if (count >= VECTOR) drawInBlocks(twister, values);
-    return { values, next: new CpuGenerator(this.seed, twister, spare) };
+    if (count >= VECTOR) drawInBlocks(twister, values, this.type);
+    return { values: roundedTo(this.type, values), next: new CpuGenerator(this.seed, this.type, twister, spare) };
   }
 }
 
@@ -112,10 +117,13 @@ function drawSingly(twister: Twister, values: Float32Array, spare: number | unde
   return spare;
 }
 
-/** From 16 values: all uniforms first, then blocks of 16; a last block that is not full is drawn anew as a whole. */
-function drawInBlocks(twister: Twister, values: Float32Array): void {
-  twister.fill24(values);
+/**
+ * From 16 values: blocks of 16; a last block that is not full is drawn anew as a whole. In float32 all uniforms come
+ * first, those of the last block too, which are lost; in half precision only whole blocks' do (seen in torch 2.13).
+ */
+function drawInBlocks(twister: Twister, values: Float32Array, type: NoiseType): void {
   const whole = values.length - values.length % VECTOR;
+  twister.fill24(type === "fp32" ? values : values.subarray(0, whole));
   boxMullerInBlocks(values.subarray(0, whole));
   if (whole === values.length) return;
   const tail = values.subarray(values.length - VECTOR);

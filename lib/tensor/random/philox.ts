@@ -4,12 +4,9 @@
  * Sources: ATen/native/cuda/DistributionTemplates.h (grid and counters), cuRAND's device API (Box-Muller).
  */
 
-import type { Generator } from "./generator.ts";
-import { boxMullerOfWords } from "./normal_of_words.ts";
+import { type Generator, type NoiseType, roundedTo } from "./generator.ts";
+import { CAPACITY, kernel } from "./wasm/kernel.ts";
 
-const ROUNDS = 10;
-const M0 = 0xd2511f53;
-const M1 = 0xcd9e8d57;
 const BLOCK = 256; // threads of a block in torch's distribution kernels
 const UNROLL = 4; // normals that a thread makes of one counter
 
@@ -19,53 +16,19 @@ const UNROLL = 4; // normals that a thread makes of one counter
  */
 export const CUDA_THREADS = 108 * 2048;
 
-/** Threads that are worked on together, each kind of work in a loop of its own: those compile better than one of all. */
-const CHUNK = 512;
-
-/** The four words of each thread: counters first, random numbers after `philox`. */
-const WORDS = Array.from({ length: UNROLL }, () => new Int32Array(CHUNK));
-
-/**
- * The upper half of a 64-bit product, whose lower half is known. In double the product is off by at most 2¹¹, so that,
- * once the lower half is taken away, the rest is nearer than 2⁻²⁰ to the whole number that it is.
- */
-function upperHalf(a: number, b: number, low: number): number {
-  return ((a * (b >>> 0) - (low >>> 0)) * 2 ** -32 + 0.5) | 0;
-}
-
-/**
- * Ten rounds on the first `count` entries of four arrays of words, in place. All words are signed: what counts are the
- * 32 bits. One round of many threads at a time: none waits for itself.
- */
-export function philox(
-  [w0, w1, w2, w3]: readonly Int32Array[],
-  count: number,
-  keyLow: number,
-  keyHigh: number,
-): void {
-  let k0 = keyLow | 0, k1 = keyHigh | 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    for (let i = 0; i < count; i++) {
-      const c0 = w0[i], c2 = w2[i];
-      const low0 = Math.imul(M0, c0), low1 = Math.imul(M1, c2);
-      w0[i] = upperHalf(M1, c2, low1) ^ w1[i] ^ k0;
-      w2[i] = upperHalf(M0, c0, low0) ^ w3[i] ^ k1;
-      w1[i] = low1;
-      w3[i] = low0;
-    }
-    k0 = (k0 + 0x9e3779b9) | 0;
-    k1 = (k1 + 0xbb67ae85) | 0;
-  }
-}
-
 export class CudaGenerator implements Generator {
   readonly device = "cuda";
 
   /** @param offset words of each thread's stream already used, as torch counts them */
-  private constructor(readonly seed: bigint, private readonly threads: number, private readonly offset: bigint) {}
+  private constructor(
+    readonly seed: bigint,
+    private readonly threads: number,
+    private readonly type: NoiseType,
+    private readonly offset: bigint,
+  ) {}
 
-  static seeded(seed: bigint, threads: number): CudaGenerator {
-    return new CudaGenerator(seed, threads, 0n);
+  static seeded(seed: bigint, threads: number, type: NoiseType = "fp32"): CudaGenerator {
+    return new CudaGenerator(seed, threads, type, 0n);
   }
 
   randn(count: number): { readonly values: Float32Array<ArrayBuffer>; readonly next: CudaGenerator } {
@@ -80,7 +43,9 @@ export class CudaGenerator implements Generator {
       const high = Number(BigInt.asUintN(32, position >> 32n));
       drawOnce(values.subarray(draw * UNROLL * threads), threads, [low, high], [keyLow, keyHigh]);
     }
-    return { values, next: new CudaGenerator(this.seed, this.threads, this.offset + BigInt(UNROLL * draws)) };
+    const { seed, type, offset } = this;
+    const next = new CudaGenerator(seed, this.threads, type, offset + BigInt(UNROLL * draws));
+    return { values: roundedTo(type, values), next };
   }
 }
 
@@ -91,20 +56,24 @@ function drawOnce(
   [low, high]: readonly [number, number],
   [keyLow, keyHigh]: readonly [number, number],
 ): void {
-  const [w0, w1, w2, w3] = WORDS;
+  const { words: [w0, w1, w2, w3], normals, philox, boxMuller } = kernel();
   const used = Math.min(threads, values.length);
-  for (let start = 0; start < used; start += CHUNK) {
-    const count = Math.min(CHUNK, used - start);
+  for (let start = 0; start < used; start += CAPACITY) {
+    const count = Math.min(CAPACITY, used - start);
     w0.fill(low);
     w1.fill(high);
-    w3.fill(0);
     for (let i = 0; i < count; i++) w2[i] = start + i;
-    philox(WORDS, count, keyLow, keyHigh);
-    for (let c = 0; c < UNROLL; c += 2) {
-      const first = start + c * threads; // the sines; the cosines lie one grid further on
-      if (first >= values.length) break;
-      const place = (at: number) => values.subarray(at, Math.min(at + count, values.length));
-      boxMullerOfWords(WORDS[c], WORDS[c + 1], place(first), place(first + threads));
+    w3.fill(0);
+    philox(count, keyLow, keyHigh);
+    for (const pair of [0, 2] as const) {
+      // Of four normals a thread, those beyond the end are not made: most often three.
+      if (start + pair * threads >= values.length) break;
+      boxMuller(count, pair);
+      for (const c of [pair, pair + 1]) {
+        const place = start + c * threads;
+        const room = Math.min(count, values.length - place);
+        if (room > 0) values.set(normals[c].subarray(0, room), place);
+      }
     }
   }
 }

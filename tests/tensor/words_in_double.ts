@@ -1,10 +1,11 @@
 /**
+ * What lib/tensor/random/wasm has in vectors, in plain loops: the same operations, so the same bits.
+ *
  * Random words become normal numbers: Box and Muller 1958, as cuRAND's device API pairs the words, computed in double.
  *
  * A GPU takes logarithm, sine and cosine from approximations of its own, so that its last bits cannot be had; these are
  * right to 1e-13, which float32 does not see. The logarithm is 2·artanh of (m − 1)/(m + 1) on √½ … √2; sine and cosine
- * are Taylor's, on an eighth of the circle to either side. Short loops over small arrays, without branches: several
- * times as fast as Math.log, Math.sin and Math.cos.
+ * are Taylor's, on an eighth of the circle to either side.
  */
 
 const CHUNK = 512;

@@ -1,0 +1,37 @@
+/** Types that the public functions take and give, for those who name them. */
+
+export type { Memory } from "./measure/memory.ts";
+export type { Measurable } from "./measure/measure.ts";
+export type { NetworkProfile, OperatorProfile } from "./measure/profile.ts";
+export type { Repetition, Spread as TimeSpread } from "./measure/stopwatch.ts";
+export type { BakeDType, BakeLayout } from "./model/bake.ts";
+export type { Conditioning, Size } from "./model/conditioning.ts";
+export type { Aside, DTypeCount, PartReport, Structure, Told } from "./model/inspect/inspection.ts";
+export type { LoadedLora, LoraMode } from "./model/loras.ts";
+export type { DecodeOptions } from "./model/model_options.ts";
+export type { Precision } from "./model/precision.ts";
+export type { Made, ProvenanceModel, ProvenanceRun, TellingModel } from "./model/provenance.ts";
+export type { RecordedModel } from "./model/record.ts";
+export type { Runtime } from "./model/sessions/session.ts";
+export type { ModelSource } from "./model/source.ts";
+export type { MemoryMode } from "./model/stage.ts";
+export type { Inpainting, Prediction as NetworkOutput, StepFields } from "./model/step.ts";
+export type { Comparison } from "./diffusion/compare.ts";
+export type { MicroConditioning, PlanOptions, Prediction, Recipe, Schedule, Trajectory } from "./diffusion/mod.ts";
+export type { Observable, Observe } from "./graph/observable.ts";
+export type { ResolveOptions } from "./hub/resolve.ts";
+export type { CellQuality, Content, Labels, Result } from "./sweep/cell.ts";
+export type { Generator } from "./tensor/random/generator.ts";
+export type { NoiseHabit } from "./tensor/random/habits.ts";
+export type { Word } from "./text/tokenizer.ts";
+export type { Items } from "./view/places.ts";
+export type { GridStyle } from "./view/places.ts";
+export type { PlacedPicture, PlacedShape, PlacedText } from "./view/drawing.ts";
+export type { ProvenanceSource } from "./view/figure.ts";
+export type { Plane } from "./view/heat.ts";
+export type { Spread as ShownSpread } from "./view/number.ts";
+export type { SavePictureOptions } from "./view/picture.ts";
+export type { ProgressState } from "./view/progress.ts";
+export type { TableCell } from "./view/table.ts";
+export type { Checkpoint, Layout, PartName } from "./weights/checkpoint.ts";
+export type { CheckpointOptions } from "./weights/open.ts";
