@@ -129,7 +129,8 @@ export function arrange<Cell extends ComparedCell>(
 
 const listOf = <T extends string>(one: T | readonly T[]): readonly T[] => typeof one === "string" ? [one] : one;
 
-const labelOf = (cell: ComparedCell, names: readonly Label[], between = "\n") =>
+/** What a cell is called by these. */
+export const labelOf = (cell: ComparedCell, names: readonly Label[], between = "\n") =>
   names.map((name) => labels[name](cell)).filter((label) => label !== "").join(between);
 
 function distinct(cells: readonly ComparedCell[], names: readonly Label[]): string[] {

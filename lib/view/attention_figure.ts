@@ -114,7 +114,9 @@ export function percent(share: number): string {
   return `${value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} %`;
 }
 
-const peak = ({ values }: Plane): number => values.reduce((most, value) => Math.max(most, value), 0);
+/** The largest finite value, 0 at least. */
+export const peak = ({ values }: Plane): number =>
+  values.reduce((most, value) => Number.isFinite(value) ? Math.max(most, value) : most, 0);
 
 /** A picture no larger than what is drawn of it. */
 async function shrunk(raster: Raster, most: number): Promise<Raster> {

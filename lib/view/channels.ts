@@ -4,8 +4,8 @@ import type { Step } from "../model/step.ts";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
 import { Figure } from "./figure.ts";
 import { isLatent } from "./items.ts";
-import { channelMaps, largest } from "./latent.ts";
-import { rasters } from "./raster.ts";
+import { diverging, heat } from "./heat.ts";
+import { channelPlanes, largest } from "./latent.ts";
 import { layOut, notFiniteNote } from "./sheet.ts";
 
 /** How a latent's channels are shown. */
@@ -30,10 +30,11 @@ export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsO
   return new Figure(() => {
     const first = latent.slice(0, 1);
     const limit = largest(first);
-    const row = channelMaps(first, limit).map((map, channel) => {
+    const row = channelPlanes(first).map((plane, channel) => {
       const { mean, deviation } = moments(first.at(0).at(channel));
       const caption = `mean ${mean.toFixed(2)} · sd ${deviation.toFixed(2)}`.replace("-", "−");
-      return { raster: rasters(map)[0], scaling: "hard" as const, caption };
+      const { raster } = heat(plane, { colors: diverging, range: [-limit, limit] });
+      return { raster, scaling: "hard" as const, caption };
     });
     return layOut({
       rows: [row],

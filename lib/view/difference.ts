@@ -2,6 +2,7 @@
 
 import type { Compared, ComparedCell } from "./arrange.ts";
 import { Figure } from "./figure.ts";
+import { beyondNote, ember, type Heat, heat, type Plane, ramp } from "./heat.ts";
 import { fittedNote, type Looked } from "./items.ts";
 import {
   type ComparedGridOptions,
@@ -13,7 +14,6 @@ import {
   oneLine,
   placesOf,
 } from "./places.ts";
-import type { Raster } from "./raster.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
 /** What is held against what. */
@@ -57,18 +57,18 @@ export function differences<Cell extends ComparedCell>(
       row.map((one, index) => index === column ? undefined : compared(one, row[column]))
     );
     const most = limit ?? Math.max(0, ...maps.flat().map((map) => map?.most ?? 0));
-    const colors = await magma();
+    const heats: Heat[] = [];
     const rows = looked.map((row, index) =>
       row.map((one, at): SheetCell | undefined => {
         if (at === column) {
           return one && { raster: one.rasters[0], scaling: one.scaling, caption: places.captions?.[index]?.[at] };
         }
         const map = maps[index][at];
-        return map && one && {
-          raster: painted(map, most, colors),
-          scaling: one.scaling,
-          caption: `RMS ${map.rootMeanSquare.toFixed(3)}`,
-        };
+        if (map === undefined || one === undefined) return undefined;
+        const drawn = heat(map, { colors: ember, range: [0, most] });
+        heats.push(drawn);
+        const caption = Number.isNaN(map.rootMeanSquare) ? "not finite" : `RMS ${map.rootMeanSquare.toFixed(3)}`;
+        return { raster: drawn.raster, scaling: one.scaling, caption };
       })
     );
     const title = oneLine(places.columns?.[column] ?? `column ${column + 1}`);
@@ -77,10 +77,11 @@ export function differences<Cell extends ComparedCell>(
       rowTitles: places.rows,
       columnTitles: places.columns?.map((title, index) => index === column ? title : `Δ ${title}`),
       heading: places.heading,
-      ramp: { raster: { width: 256, height: 1, data: colors, notFinite: 0 }, least: "0", most: most.toFixed(2) },
+      ramp: ramp(ember, "0", most.toFixed(2)),
       notes: [
         ...places.notes ?? [],
         `Mean absolute difference of red, green and blue (0 to 1) to ${title}; RMS over all pixels and colours.`,
+        ...beyondNote(heats),
         ...fittedNote(looked.flat()),
         ...notFiniteNote(rows.flat()),
       ],
@@ -90,11 +91,8 @@ export function differences<Cell extends ComparedCell>(
   }, places);
 }
 
-interface DifferenceMap {
-  readonly width: number;
-  readonly height: number;
-  /** Row by row, 0..1. */
-  readonly values: Float32Array;
+/** Values in 0..1. */
+interface DifferenceMap extends Plane {
   readonly most: number;
   readonly rootMeanSquare: number;
 }
@@ -108,6 +106,9 @@ function compared(one: Looked | undefined, reference: Looked | undefined): Diffe
     );
   }
   const values = new Float32Array(a.width * a.height);
+  if (a.notFinite > 0 || b.notFinite > 0) { // what is drawn there is a mark, no picture: there is no difference to it
+    return { width: a.width, height: a.height, values: values.fill(NaN), most: 0, rootMeanSquare: NaN };
+  }
   let squares = 0;
   for (let pixel = 0; pixel < values.length; pixel++) {
     for (let color = 0; color < 3; color++) {
@@ -118,29 +119,4 @@ function compared(one: Looked | undefined, reference: Looked | undefined): Diffe
   }
   const most = values.reduce((most, value) => Math.max(most, value), 0);
   return { width: a.width, height: a.height, values, most, rootMeanSquare: Math.sqrt(squares / (values.length * 3)) };
-}
-
-function painted({ width, height, values }: DifferenceMap, most: number, colors: Uint8Array): Raster {
-  const data = new Uint8Array(values.length * 3);
-  values.forEach((value, pixel) => {
-    const index = Math.min(255, Math.round(255 * value / (most || 1)));
-    data.set(colors.subarray(index * 3, index * 3 + 3), pixel * 3);
-  });
-  return { width, height, data, notFinite: 0 };
-}
-
-/**
- * 256 colours of magma, from black to pale yellow: even steps to the eye, also without colour vision and in grey (Smith
- * and van der Walt 2015).
- */
-async function magma(): Promise<Uint8Array<ArrayBuffer>> {
-  const { scale } = await import("@observablehq/plot");
-  const { apply } = scale({ color: { type: "sequential", scheme: "magma", domain: [0, 255] } });
-  const colors = new Uint8Array(256 * 3);
-  for (let index = 0; index < 256; index++) {
-    const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(String(apply(index)));
-    if (hex === null) throw new TypeError(`Cannot read the colour scale: ${apply(index)} is not #rrggbb.`);
-    colors.set(hex.slice(1).map((part) => parseInt(part, 16)), index * 3);
-  }
-  return colors;
 }

@@ -2,12 +2,11 @@
 
 import type { Step } from "../model/step.ts";
 import { seedsOf } from "../model/request.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { tokenMap } from "./attention.ts";
-import { percent } from "./attention_figure.ts";
+import { peak, percent } from "./attention_figure.ts";
 import { diverging, ember, heat, overlay } from "./heat.ts";
 import { formatSigma, look, type LookOptions, stepTitle } from "./items.ts";
-import { largest, latentToRgb } from "./latent.ts";
+import { channelPlanes, largest, latentToRgb } from "./latent.ts";
 import { loadSharp, writeInto } from "./picture.ts";
 import { type Raster, rasters } from "./raster.ts";
 import { formatBytes, formatMilliseconds } from "./step.ts";
@@ -164,11 +163,11 @@ async function picturesOf(step: Step, { decode, space }: ExplorerRun, words: num
   ];
   const latent = step.latent.slice(0, 1);
   const most = largest(latent);
-  channelPlanes(latent, most).forEach((raster, channel) =>
+  channelPlanes(latent).forEach((plane, channel) =>
     pictures.push({
       label: `channel ${channel}, blue −${most.toFixed(1)} to red ${most.toFixed(1)}`,
       alt: `channel ${channel} of x_t at ${where}`,
-      raster,
+      raster: heat(plane, { colors: diverging, range: [-most, most] }).raster,
       kind: "plane",
     })
   );
@@ -176,7 +175,7 @@ async function picturesOf(step: Step, { decode, space }: ExplorerRun, words: num
   if (seen === undefined || ![...seen.attention.values()].some(({ of }) => of === "text")) return pictures;
   const maps = seen.words.filter(({ text }) => /[\p{L}\p{N}]/u.test(text)).map(({ text, positions }) => {
     const plane = tokenMap(step, positions);
-    return { text, plane, peak: plane.values.reduce((most, value) => Math.max(most, value), 0) };
+    return { text, plane, peak: peak(plane) };
   });
   for (const { text, plane, peak } of maps.toSorted((a, b) => b.peak - a.peak).slice(0, words)) {
     pictures.push({
@@ -187,14 +186,6 @@ async function picturesOf(step: Step, { decode, space }: ExplorerRun, words: num
     });
   }
   return pictures;
-}
-
-function channelPlanes(latent: Tensor, most: number): Raster[] {
-  const [, channels, height, width] = latent.shape;
-  return Array.from({ length: channels }, (_, channel) => {
-    const values = latent.at(0).at(channel).data;
-    return heat({ width, height, values }, { colors: diverging, range: [-most, most] }).raster;
-  });
 }
 
 async function encoded(
@@ -213,12 +204,17 @@ async function encoded(
       memory: formatBytes(memory.resident),
     },
     pictures: await Promise.all(pictures.map(async ({ label, alt, raster, kind }) => ({
-      label,
-      alt,
+      label: label + broken(raster),
+      alt: alt + broken(raster),
       kind,
       src: `data:image/webp;base64,${(await webp(raster, kind, side, quality)).toBase64()}`,
     }))),
   };
+}
+
+/** What is no number must not look like a picture. */
+function broken({ notFinite }: Raster): string {
+  return notFinite === 0 ? "" : `; ${notFinite} pixels are NaN or infinite: a magenta checker`;
 }
 
 async function webp({ data, width, height }: Raster, kind: Drawn["kind"], side: number, quality: number) {

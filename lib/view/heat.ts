@@ -1,6 +1,6 @@
 /** Numbers over a picture's places as colours, with what lies outside of the scale marked. */
 
-import type { Raster } from "./raster.ts";
+import { brokenColor, brokenSquare, type Raster } from "./raster.ts";
 import type { Ramp } from "./sheet.ts";
 
 /** Red, green, blue in 0..255. */
@@ -75,7 +75,7 @@ export function heat({ width, height, values }: Plane, { colors, range: [low, hi
     const value = values[pixel];
     let color: Rgb;
     if (!Number.isFinite(value)) {
-      color = ((pixel % width) + Math.floor(pixel / width)) % 2 === 0 ? [255, 0, 255] : [48, 0, 48];
+      color = brokenColor(pixel % width, Math.floor(pixel / width), 1);
       notFinite++;
     } else if (value < low - slack || value > high + slack) {
       color = beyondColor;
@@ -124,10 +124,17 @@ const underHeat = { brightness: 0.75, most: 0.85 };
  * The plane is brought to the picture's size.
  */
 export function overlay(picture: Raster, plane: Plane, { colors, range: [low, high] }: HeatOptions): Raster {
-  const { width, height, notFinite } = picture;
+  const { width, height } = picture;
   const { values } = resize(plane, width, height);
   const data = new Uint8Array(picture.data.length);
+  const square = brokenSquare(picture);
+  let { notFinite } = picture;
   for (let pixel = 0; pixel < width * height; pixel++) {
+    if (!Number.isFinite(values[pixel])) {
+      data.set(brokenColor(pixel % width, Math.floor(pixel / width), square), 3 * pixel);
+      notFinite++;
+      continue;
+    }
     const amount = Math.min(1, Math.max(0, (values[pixel] - low) / (high - low || 1)));
     const [red, green, blue] = [0, 1, 2].map((channel) => picture.data[3 * pixel + channel]);
     const grey = underHeat.brightness * (0.299 * red + 0.587 * green + 0.114 * blue);

@@ -25,6 +25,8 @@ export interface Looked {
   readonly scaling: "smooth" | "hard";
   /** Whose VAE the colours are fitted to, where no VAE decoded. */
   readonly fitted?: LatentSpace;
+  /** Share of the pixels whose fitted colours lie outside of what a screen has, and are clipped. */
+  readonly clipped?: number;
 }
 
 /** The tensor that an item shows. A step that has not run the network has no x0: its noise is shown. */
@@ -54,7 +56,20 @@ export async function look(item: Item, { decode, space = "sdxl", of }: LookOptio
   if (decode !== undefined && tensor.data.every(Number.isFinite)) {
     return { rasters: rasters(await decode.decode(tensor)), scaling: "smooth" };
   }
-  return { rasters: rasters(latentToRgb(tensor, space)), scaling: "hard", fitted: space };
+  const colors = latentToRgb(tensor, space);
+  return { rasters: rasters(colors), scaling: "hard", fitted: space, clipped: clippedShare(colors) };
+}
+
+/** @param pictures `[batch, 3, h, w]` @returns the share of pixels with a colour outside of 0..1 */
+function clippedShare({ data, shape: [batch, , height, width] }: Tensor): number {
+  const size = height * width;
+  let clipped = 0;
+  for (let place = 0; place < batch * size; place++) {
+    const at = Math.floor(place / size) * 3 * size + place % size;
+    const colors = [data[at], data[at + size], data[at + 2 * size]]; // what is not finite is marked as such
+    if (colors.every(Number.isFinite) && colors.some((value) => value < 0 || value > 1)) clipped++;
+  }
+  return clipped / (batch * size);
 }
 
 const fittedTo: Readonly<Record<LatentSpace, string>> = { sdxl: "SDXL's VAE", pocket: "the pocket VAE" };
@@ -62,7 +77,11 @@ const fittedTo: Readonly<Record<LatentSpace, string>> = { sdxl: "SDXL's VAE", po
 /** Says that colours are guessed: a reader must not take them for the VAE's. */
 export function fittedNote(looked: readonly (Looked | undefined)[]): string[] {
   const spaces = new Set(looked.flatMap((one) => one?.fitted === undefined ? [] : [one.fitted]));
-  return [...spaces].map((space) => `Latents are coloured by a linear fit to ${fittedTo[space]}.`);
+  const most = Math.max(0, ...looked.map((one) => one?.clipped ?? 0));
+  const clipped = most < 0.005
+    ? ""
+    : ` Up to ${Math.round(100 * most)} % of a picture's pixels are too strong for it: clipped.`;
+  return [...spaces].map((space) => `Latents are coloured by a linear fit to ${fittedTo[space]}.${clipped}`);
 }
 
 /** "step 2 of 4" and where on the schedule it looked: what stands over and under a step's picture. */

@@ -2,6 +2,7 @@
 
 import { formatShape, Tensor } from "../tensor/tensor.ts";
 import { type AutoencoderArchitecture, isTiny } from "../weights/architecture.ts";
+import type { Plane } from "./heat.ts";
 import factors from "./latent_rgb.json" with { type: "json" };
 
 /** Turns latents into pictures. A Model is one. */
@@ -65,35 +66,10 @@ export function latentToRgb(latent: Tensor, space: LatentSpace = "sdxl"): Tensor
   return new Tensor(out, [batch, 3, height, width]);
 }
 
-/** Blue, white, red: dark ends that stay apart for colour-blind readers (ColorBrewer's RdBu, ends and middle). */
-const cold = [0.129, 0.4, 0.675];
-const warm = [0.698, 0.094, 0.169];
-
-/**
- * The four channels of the first latent of a batch, each as a heat map `[1, 3, h, w]`: white is 0, blue below, red
- * above, full colour at `limit`, the same for all four.
- * @param limit default: the largest finite magnitude.
- */
-export function channelMaps(latent: Tensor, limit: number = largest(latent)): Tensor[] {
+/** The channels of the first latent of a batch, each a plane. @param latent `[batch, channels, h, w]` */
+export function channelPlanes(latent: Tensor): Plane[] {
   const [, channels, height, width] = latent.shape;
-  if (latent.shape.length !== 4) {
-    throw new RangeError(
-      `Cannot map the channels of ${formatShape(latent.shape)}: [batch, 4, height/8, width/8] was wanted.`,
-    );
-  }
-  const size = height * width;
-  return Array.from({ length: channels }, (_, channel) => {
-    const out = new Float32Array(3 * size);
-    for (let pixel = 0; pixel < size; pixel++) {
-      const value = latent.data[channel * size + pixel] / (limit || 1);
-      const end = value < 0 ? cold : warm;
-      const amount = Math.min(1, Math.abs(value));
-      for (let color = 0; color < 3; color++) {
-        out[color * size + pixel] = Number.isFinite(value) ? 1 + (end[color] - 1) * amount : NaN;
-      }
-    }
-    return new Tensor(out, [1, 3, height, width]);
-  });
+  return Array.from({ length: channels }, (_, channel) => ({ width, height, values: latent.at(0).at(channel).data }));
 }
 
 /** The largest finite magnitude, by which heat maps of one latent share a scale. */

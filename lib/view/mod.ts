@@ -23,6 +23,16 @@ export { type ComparedGridOptions, grid, type GridOptions } from "./grid.ts";
 export type { Item, LookOptions } from "./items.ts";
 export { type Decoder, type LatentSpace, latentSpaceOf, latentToRgb } from "./latent.ts";
 export { readPicture, savePicture } from "./picture.ts";
+export {
+  disagreement,
+  type DisagreementOptions,
+  extremes,
+  type ExtremesOptions,
+  facets,
+  type Measured,
+  pivot,
+  type PivotOptions,
+} from "./pivot.ts";
 export { type PlotOptions, type QualityPlotOptions, stepsAgainstQuality, timeAgainstQuality } from "./plots.ts";
 export { type Published, type PublishedFigure, publishedFigures } from "./published.ts";
 export { type Progress, progress, type ProgressOptions, withProgress } from "./progress.ts";

@@ -13,8 +13,8 @@ import { stop } from "../model/stop.ts";
 export type Bundle = Readonly<Record<string, string>>;
 
 export interface DisplayOptions {
-  /** Metadata by MIME type: `{ "image/png": { width, alt } }`. */
-  readonly metadata?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** By MIME type, `{ "image/png": { width, alt } }`, and what an editor wants for the whole output. */
+  readonly metadata?: Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
   /** Names the output, so that a later display with `update` replaces it. */
   readonly id?: string;
   readonly update?: boolean;
@@ -109,7 +109,22 @@ function goToProject(): void {
   }
 }
 
+/**
+ * The kernel prints an error's stack and drops its cause, which often is the reason. Here the stack says both, and of
+ * the frames those of the cells and the kit.
+ */
+export function tellOfCauses(error: Error, frames: readonly { toString(): string }[]): string {
+  const lines = [`${error.name}: ${error.message}`];
+  for (let cause = error.cause, depth = 0; cause !== undefined && depth < 5; depth++) {
+    lines.push(`caused by ${cause instanceof Error ? `${cause.name}: ${cause.message}` : Deno.inspect(cause)}`);
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  const own = frames.map(String).filter((frame) => !/\b(ext:|node:|npm:|node_modules)/.test(frame));
+  return [...lines, ...own.map((frame) => `    at ${frame}`)].join("\n");
+}
+
 if (inNotebook) {
+  Object.assign(Error, { prepareStackTrace: tellOfCauses });
   goToProject();
   catchStop();
   addEventListener("unhandledrejection", (event) => {

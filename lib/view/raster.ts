@@ -11,8 +11,15 @@ export interface Raster {
   readonly notFinite: number;
 }
 
-const magenta = [255, 0, 255];
-const dark = [48, 0, 48];
+/** The checker that marks what is NaN or infinite: no model paints it, and no scale has it. */
+export function brokenColor(x: number, y: number, square: number): [red: number, green: number, blue: number] {
+  return (Math.floor(x / square) + Math.floor(y / square)) % 2 === 0 ? [255, 0, 255] : [48, 0, 48];
+}
+
+/** Pixels of a side of the checker's squares: some sixteen across. */
+export function brokenSquare({ width, height }: { readonly width: number; readonly height: number }): number {
+  return Math.max(1, Math.round(Math.max(width, height) / 16));
+}
 
 /**
  * The pictures of a batch, `[batch, 3, height, width]` or `[3, height, width]` in 0..1.
@@ -35,7 +42,7 @@ export function rasters(pictures: Tensor): Raster[] {
 function raster(values: Float32Array, offset: number, width: number, height: number): Raster {
   const size = width * height;
   const data = new Uint8Array(size * 3);
-  const square = Math.max(1, Math.round(Math.max(width, height) / 16));
+  const square = brokenSquare({ width, height });
   let notFinite = 0;
   for (let pixel = 0; pixel < size; pixel++) {
     const [red, green, blue] = [
@@ -44,8 +51,7 @@ function raster(values: Float32Array, offset: number, width: number, height: num
       values[offset + 2 * size + pixel],
     ];
     if (!Number.isFinite(red + green + blue)) {
-      const even = (Math.floor((pixel % width) / square) + Math.floor(Math.floor(pixel / width) / square)) % 2 === 0;
-      data.set(even ? magenta : dark, pixel * 3);
+      data.set(brokenColor(pixel % width, Math.floor(pixel / width), square), pixel * 3);
       notFinite++;
       continue;
     }

@@ -6,8 +6,8 @@ import { observedOf } from "./attention.ts";
 import { Figure } from "./figure.ts";
 import { formatSigma, stepTitle } from "./items.ts";
 import { principalComponents } from "./principal.ts";
-import type { Raster } from "./raster.ts";
-import { layOut } from "./sheet.ts";
+import { brokenColor, type Raster } from "./raster.ts";
+import { layOut, notFiniteNote } from "./sheet.ts";
 
 /** Which self-attention is drawn. */
 export interface SelfAttentionOptions {
@@ -55,7 +55,13 @@ export function selfAttention(steps: readonly Step[], options: SelfAttentionOpti
       rowTitles: layers.length > 1 ? layers.map(shortName) : undefined,
       columnTitles: steps.map((step) => `${stepTitle(step)}, σ ${formatSigma(step.sigma)}`),
       heading,
-      notes: ["Like colours: places that attend alike.", ...told],
+      notes: [
+        "Like colours: places that attend alike.",
+        ...told,
+        ...notFiniteNote(
+          drawn.flatMap(({ rasters }) => rasters.map((raster) => ({ raster, scaling: "hard" as const }))),
+        ),
+      ],
       cell,
       alt: `${heading ? `${heading}: ` : ""}leading components of self-attention as colours at ${steps.length} ` +
         `steps. ${told.join(" ")}`,
@@ -98,6 +104,11 @@ function components(
     const { data } = probabilities.at(picture);
     for (let i = 0; i < data.length; i++) rows[step * places * keys + i % (places * keys)] += data[i] / heads;
   });
+  const broken = new Set<number>(); // rows of them say nothing, and would leave nothing of the others
+  rows.forEach((value, i) => {
+    if (!Number.isFinite(value)) broken.add(Math.floor(i / keys));
+  });
+  for (const row of broken) rows.fill(0, row * keys, (row + 1) * keys);
   const { scores, explained } = principalComponents(rows, keys, 3);
   const ranges = scores.map((score) => {
     const sorted = score.toSorted();
@@ -106,14 +117,20 @@ function components(
   });
   const rasters = maps.map((_, step) => {
     const data = new Uint8Array(3 * places);
+    let notFinite = 0;
     for (let place = 0; place < places; place++) {
+      if (broken.has(step * places + place)) {
+        data.set(brokenColor(place % width, Math.floor(place / width), 1), 3 * place);
+        notFinite++;
+        continue;
+      }
       for (let color = 0; color < 3; color++) {
         const range = ranges[color];
         const share = range === undefined ? 0.5 : (scores[color][step * places + place] - range.low) / range.span;
         data[3 * place + color] = Math.round(255 * Math.min(1, Math.max(0, share)));
       }
     }
-    return { width, height, data, notFinite: 0 };
+    return { width, height, data, notFinite };
   });
   return { rasters, explained };
 }

@@ -64,7 +64,8 @@ async function showFigure(figure: Figure): Promise<void> {
   const png = await figure.png();
   const [type, data, note] = await withinLimit(pictures.length === 0 ? await withFewColors(png) : png);
   const bundle: Bundle = { [type]: data, "text/plain": alt + note };
-  await display(bundle, { metadata: { [type]: { width, alt } } });
+  // nbconvert reads alt beside the type, VS Code its own name; JupyterLab 4.6 gives pictures no words at all.
+  await display(bundle, { metadata: { [type]: { width, alt }, vscode_altText: alt } });
 }
 
 /** Lines and words alone: 256 colours hold them, edges included, in a third of the bytes. */

@@ -68,6 +68,10 @@ export interface TrajectoryOptions {
  */
 export function trajectory(runs: Readonly<Record<string, Step>>, { heading, notes }: TrajectoryOptions = {}): Figure {
   const named = Object.entries(runs).map(([name, step]) => ({ name, points: trajectoryOf(step) }));
+  const broken =
+    named.flatMap(({ points }) => points).filter(({ distance, norm, angle = 0 }) =>
+      ![distance, norm, angle].every(Number.isFinite)
+    ).length;
   if (named.length === 0) throw new RangeError("Cannot plot the way of no runs: at least one was wanted.");
   const panel = (
     title: string,
@@ -81,7 +85,7 @@ export function trajectory(runs: Readonly<Record<string, Step>>, { heading, note
       color,
       points: points.flatMap((point) => {
         const value = read(point);
-        return value === undefined ? [] : [{ x: point.sigma, y: value }];
+        return value === undefined || !Number.isFinite(value) ? [] : [{ x: point.sigma, y: value }];
       }),
     }));
     if (series.every(({ points }) => points.length === 0)) return undefined;
@@ -103,12 +107,14 @@ export function trajectory(runs: Readonly<Record<string, Step>>, { heading, note
       "‖x0 − final x0‖ / ‖final x0‖",
       ({ distance }) => distance,
       "linear-from-0",
-      notes ?? [],
+      [...notes ?? [], ...broken === 0 ? [] : [`${broken} steps hold NaN or infinity, or lead there: not drawn.`]],
     ),
     panel("Norm of x0", "‖x0‖ / √n", ({ norm }) => norm, "linear", []),
     panel("Turns", "degrees between successive predicted noises", ({ angle }) => angle, "linear-from-0", []),
   ];
-  return beside(panels.filter((one) => one !== undefined));
+  const drawn = panels.filter((one) => one !== undefined);
+  if (drawn.length === 0) throw new RangeError("Cannot plot the way of these runs: every step holds NaN or infinity.");
+  return beside(drawn);
 }
 
 /** (x_t − x0)/σ of the latent that the network was shown, in the space where x_t = x0 + σ·noise. */

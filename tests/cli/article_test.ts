@@ -4,7 +4,7 @@ import { inFolder } from "../files.ts";
 
 async function article(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", "--no-check", "lib/cli/article.ts", ...args],
+    args: ["task", "--quiet", "article", ...args], // with the permissions that the task has
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
@@ -14,7 +14,16 @@ const drawnAnew = (stdout: string) => Number(/\((\d+) drawn anew\)/.exec(stdout)
 Deno.test("article: figures and tables of what is there; again from the store only what changed is drawn", () =>
   inFolder(async (folder) => {
     const out = `${folder}/new/figures`;
-    const asked = ["--sections", "lightning", "--prompt", "sunflower, meadow", "--seeds", "7", "--formats", "svg,csv"];
+    const asked = [
+      "--sections",
+      "lightning",
+      "--prompt",
+      "sunflower, meadow",
+      "--seeds",
+      "7",
+      "--formats",
+      "svg,csv,parquet",
+    ];
     const args = [...asked, "--out", out, "--store", `${folder}/runs`];
     const first = await article(...args);
     equal(first.code, 0, first.stderr);
@@ -26,11 +35,14 @@ Deno.test("article: figures and tables of what is there; again from the store on
       );
     }
     const names = [...Deno.readDirSync(out)].map(({ name }) => name).sort();
-    deepEqual(names.filter((name) => name.startsWith("costs")), ["costs.csv", "costs.csv.json"]);
+    deepEqual(
+      names.filter((name) => name.startsWith("costs")),
+      ["csv", "csv.json", "parquet", "parquet.json"].map((ending) => `costs.${ending}`),
+    );
     const { runs } = await readProvenance(`${out}/all.svg`);
     ok(runs.length >= 2, "a full checkpoint and a U-Net");
     deepEqual([...new Set(runs.map(({ request: { prompt, seed } }) => `${prompt} ${seed}`))], ["sunflower, meadow 7"]);
-    const figures = names.filter((name) => /\.(svg|csv)$/.test(name)).length;
+    const figures = names.filter((name) => /\.(svg|csv)$/.test(name)).length; // a table is one, in two forms
     equal(drawnAnew(first.stdout), figures);
 
     equal(drawnAnew((await article(...args)).stdout), 0);

@@ -86,6 +86,14 @@ Deno.test("the start of ComfyUI and of diffusers' trailing", () => {
   causes({ latents }, "latents", 0, /by σ \(diffusers' trailing\), the other by √\(σ² \+ 1\)/);
 });
 
+Deno.test("the start of samplers that add noise and of those that mix it, whichever run is named first", () => {
+  const sigma = of("sigmas").data[0];
+  for (const factor of [sigma, 1 / sigma]) {
+    const latents = withRow("latents", 0, of("latents").at(0).times(factor));
+    causes({ latents }, "latents", 0, /adds noise to the picture \(Euler\), the other mixes the two/);
+  }
+});
+
 Deno.test("the step at which two runs part, and which half of it", () => {
   const off = (key: string, step: number) => ({
     [key]: withRow(key, step, of(key).at(step).map((value, i) => value + Math.sin(i))),

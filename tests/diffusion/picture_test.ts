@@ -1,4 +1,4 @@
-import { inpainted, noised, plan, scheduleOf, SDXL_SCHEDULER } from "../../lib/diffusion/mod.ts";
+import { inpainted, latentMask, noised, plan, scheduleOf, SDXL_SCHEDULER } from "../../lib/diffusion/mod.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { close, equal, throwsSentence } from "../assert.ts";
 import { readGolden } from "../goldens/read.ts";
@@ -39,4 +39,16 @@ Deno.test("inpainting keeps what the mask leaves out, at the noise of the step, 
   const at = (index: number) => [...inpainted(x, { original, noise, mask }, "exploding", schedule, index).data];
   equal(at(4), [5, 2]);
   equal(at(1), [5, Math.fround(2 + schedule.sigmas[1])]);
+});
+
+Deno.test("a mask a picture masks that picture; one for all masks them all; grey is cut at one half", () => {
+  const [white, black, light, dark] = [1, 0, 0.5, 0.49].map((value) =>
+    new Tensor(new Float32Array(16).fill(value), [1, 1, 4, 4])
+  );
+  const rows = (mask: Tensor, batch: number) =>
+    Array.from({ length: batch }, (_, i) => [...latentMask(mask, [batch, 4, 2, 2]).at(i).data]);
+  const [kept, drawn] = [0, 1].map((value) => Array<number>(16).fill(value));
+  equal(rows(Tensor.concat([white, black]), 2), [drawn, kept]);
+  equal(rows(Tensor.concat([dark, light]), 2), [kept, drawn]);
+  equal(rows(white, 3), [drawn, drawn, drawn]);
 });

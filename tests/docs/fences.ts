@@ -9,14 +9,15 @@ export interface Example {
 /** Examples of a language in a page, or in the docstrings of a module. */
 export function examplesIn(path: string, text: string, language: string): Example[] {
   const found: Example[] = [];
-  let open: { line: number; code: string[] } | undefined;
+  let open: { line: number; code: string[]; wanted: boolean } | undefined;
   text.split("\n").forEach((whole, index) => {
     const line = path.endsWith(".ts") ? /^\s*\* ?(.*)$/.exec(whole)?.[1] : whole;
     if (line === undefined) return;
     if (open === undefined) {
-      if (line.trimEnd() === "```" + language) open = { line: index + 1, code: [] };
+      const [, own] = /^```(.*)$/.exec(line.trimEnd()) ?? [];
+      if (own !== undefined) open = { line: index + 1, code: [], wanted: own === language };
     } else if (line.trimEnd() === "```") {
-      found.push({ where: `${path}, line ${open.line}`, code: open.code.join("\n") });
+      if (open.wanted) found.push({ where: `${path}, line ${open.line}`, code: open.code.join("\n") });
       open = undefined;
     } else open.code.push(line);
   });

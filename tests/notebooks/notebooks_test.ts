@@ -78,6 +78,15 @@ Deno.test("show displays pictures, tables, text and live progress; nothing is lo
   match(JSON.stringify(notebook.cells[3].outputs), /2\/2/);
   const [picture] = notebook.cells[1].outputs ?? [];
   deepEqual(Reflect.get(Object(picture.metadata), "image/png").width, 216, "a figure is shown at half its pixels");
+  for (const { outputs = [] } of notebook.cells) {
+    for (const { data = {}, metadata } of outputs) {
+      for (const type of Object.keys(data).filter((type) => type.startsWith("image/"))) {
+        const words = String(data["text/plain"]).replace(/ \(shown with .*/, "");
+        equal(Reflect.get(Object(metadata), type).alt, words, "pictures have words");
+        equal(Reflect.get(Object(metadata), "vscode_altText"), words);
+      }
+    }
+  }
 });
 
 /** A cell's code that presses Stop from another process, soon. */
@@ -108,13 +117,15 @@ Deno.test("Stop ends a run between two steps without being asked for, and the no
   match(texts[3], /^heard: AbortError/);
 });
 
-Deno.test("a Stop that finds nothing to end says so, and a rejected promise that nothing awaits is printed", async () => {
+Deno.test("a Stop that finds nothing to end says so; rejected promises are printed, errors with their causes", async () => {
   const notebook = await executed(
     'import "fewstep";',
     "Deno.kill(Deno.pid, 'SIGINT');\nawait new Promise((done) => setTimeout(done, 300));",
     "void Promise.reject(new Error('on purpose'));\nawait new Promise((done) => setTimeout(done, 300));",
+    "throw new RangeError('outer', { cause: new Error('inner', { cause: 'why' }) });",
   );
   const texts = notebook.cells.map(({ outputs }) => JSON.stringify(outputs));
   match(texts[1], /Stop was heard, but no model runs/);
   match(texts[2], /A promise that nothing awaits was rejected.*on purpose/);
+  match(texts[3], /RangeError: outer.*caused by Error: inner.*caused by \\?"why/, "the kernel itself drops causes");
 });

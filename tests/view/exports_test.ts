@@ -149,8 +149,8 @@ Deno.test("differences to a reference column, on one scale", async () => {
 Deno.test("equal pictures differ by nothing, opposite ones by all", async () => {
   const white = disc(0).times(0).map(() => 1);
   const { pictures, texts } = await differences([[white, white, white.times(0)]], { limit: 1 }).drawing();
-  deepEqual([...pictures[1].raster.data.slice(0, 3)], [0, 0, 4], "magma's darkest");
-  deepEqual([...pictures[2].raster.data.slice(0, 3)], [252, 253, 191], "magma's brightest");
+  deepEqual([...pictures[1].raster.data.slice(0, 3)], [0, 0, 4], "the scale's darkest");
+  deepEqual([...pictures[2].raster.data.slice(0, 3)], [252, 255, 164], "the scale's brightest");
   const captions = texts.map(({ text }) => text).filter((text) => text.startsWith("RMS"));
   deepEqual(captions, ["RMS 0.000", "RMS 1.000"]);
 });
