@@ -11,8 +11,11 @@ export type ColorScale = (t: number) => Rgb;
 
 /** A plane of numbers in rows. */
 export interface Plane {
+  /** Columns. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** `[height · width]`, row by row. */
   readonly values: Float32Array;
 }
 
