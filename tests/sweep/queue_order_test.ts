@@ -42,13 +42,14 @@ Deno.test("a worker runs no more cells a minute than its rate", { ignore }, () =
     const files = join(folder, "runs");
     const working = runQueueWorker({ redis: redis.url, files, rate: 240, module: FAKE_CHILD, signal: stop.signal });
     const at: number[] = [];
-    await coordinate(folder, "runs", fakePlan({ cells: 6 }), redis, {
+    await coordinate(folder, "runs", fakePlan({ cells: 9 }), redis, {
       onEvent: ({ event }) => void (event === "finished" && at.push(performance.now())),
     });
     stop.abort();
     await working;
-    const taken = at[at.length - 1] - at[0];
-    ok(taken > 1000, `six cells, a quarter of a second apart, came within ${taken.toFixed(0)} ms`);
+    // The second may follow the first at once, which has waited for its process to start.
+    const taken = at[at.length - 1] - at[1];
+    ok(taken > 1250, `eight cells, a quarter of a second apart, came within ${taken.toFixed(0)} ms`);
   }));
 
 Deno.test("cells of a high priority go before others that were there first, of their model and of another", {
