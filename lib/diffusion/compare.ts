@@ -10,7 +10,9 @@ import type { Difference, Run } from "./difference.ts";
 
 export type { Difference, Run };
 
+/** What two recorded runs share and where they part. */
 export interface Comparison {
+  /** Whether every difference lies within its tolerance. */
   readonly same: boolean;
   /** Everything that both have, in the order in which a run comes about. */
   readonly differences: readonly Difference[];

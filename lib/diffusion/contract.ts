@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** What the network's output means: the noise, the velocity (arXiv 2202.00512), or the finished picture. */
 export const PREDICTIONS = ["epsilon", "v", "sample"] as const;
+/** What the network's output means: the noise, the velocity (arXiv 2202.00512), or the finished picture. */
 export type Prediction = typeof PREDICTIONS[number];
 
 /** diffusers' three ways to pick timesteps from the 1,000 of the training (arXiv 2305.08891, table 2). */
@@ -25,10 +26,12 @@ export const SPACINGS = [
   "comfy-karras",
   "sd-turbo",
 ] as const;
+/** A way to pick timesteps: see `SPACINGS`. */
 export type Spacing = typeof SPACINGS[number];
 
 /** diffusers' ways to lay out sigmas anew between the first and the last that the spacing gave. */
 export const RAMPS = ["karras", "exponential", "beta"] as const;
+/** A way to lay out sigmas anew: see `RAMPS`. */
 export type Ramp = typeof RAMPS[number];
 
 /**
@@ -36,8 +39,10 @@ export type Ramp = typeof RAMPS[number];
  * variance lay beneath it.
  */
 export const INIT_NOISES = ["sigma", "unit-variance"] as const;
+/** What unit noise is multiplied by to begin with: see `INIT_NOISES`. */
 export type InitNoise = typeof INIT_NOISES[number];
 
+/** Ways to take a step; docs/samplers.md tells them apart. */
 export const SAMPLER_NAMES = [
   "euler",
   "euler-ancestral",
@@ -48,6 +53,7 @@ export const SAMPLER_NAMES = [
   "lcm",
   "tcd",
 ] as const;
+/** A way to take a step: see `SAMPLER_NAMES`. */
 export type SamplerName = typeof SAMPLER_NAMES[number];
 
 /**
@@ -99,9 +105,13 @@ export interface Sampler {
 
 /** A request made definite: recipe and overrides resolved and guarded. */
 export interface Trajectory {
+  /** A name in `recipes`; "base" where the request named none. */
   readonly recipe: string;
+  /** The request's, else the recipe's, else the checkpoint's own. */
   readonly sampler: SamplerName;
+  /** How the network's output is read, resolved as the sampler is. */
   readonly prediction: Prediction;
+  /** The levels of the steps that are taken: with `strength`, only the last share of them. */
   readonly schedule: Schedule;
   /** Above 1, classifier-free guidance runs; 0 and 1 mean none. */
   readonly guidance: number;

@@ -11,6 +11,7 @@ export interface Run {
   readonly seeds?: readonly (number | bigint)[];
 }
 
+/** One tensor that two runs have, and how far apart it is. */
 export interface Difference {
   /** The tensor's name in a record. */
   readonly key: string;
@@ -18,7 +19,9 @@ export interface Difference {
   readonly step?: number;
   /** ‖a − b‖ / ‖b‖; infinite where shapes differ or a value is no number. */
   readonly relativeL2: number;
+  /** What `relativeL2` may be where both runs are right. */
   readonly tolerance: number;
+  /** Whether `relativeL2` is within `tolerance`. */
   readonly same: boolean;
   /** Index of the value that is furthest off, counted through the whole entry. */
   readonly worst: number;

@@ -5,6 +5,7 @@
 
 import { Tensor } from "../tensor/tensor.ts";
 
+/** What SDXL is told of sizes and crop beside the prompt (arXiv 2307.01952, section 2.2). */
 export interface MicroConditioning {
   /** Pixels of the training picture before it was scaled. Default: the size that is drawn. */
   readonly originalSize?: { readonly width: number; readonly height: number };

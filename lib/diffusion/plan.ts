@@ -9,10 +9,18 @@ import { type SchedulerConfig, SDXL_SCHEDULER } from "./scheduler_config.ts";
 export interface PlanOptions {
   /** Default "base". */
   readonly recipe?: string;
+  /** Default: the recipe's, else the one of the checkpoint's scheduler file. */
   readonly sampler?: SamplerName;
+  /** How timesteps are picked. Default: the recipe's, else that of the checkpoint's scheduler file. */
   readonly spacing?: Spacing;
+  /**
+   * Lays the sigmas out anew between the first and the last. Default: none where the recipe names a spacing, else as
+   * the scheduler file says.
+   */
   readonly ramp?: Ramp;
+  /** How the network's output is read. Default: the recipe's, else what the checkpoint says, else "epsilon". */
   readonly prediction?: Prediction;
+  /** Denoising steps. Default: as many as are listed in `timesteps` or `sigmas`, else the recipe's. */
   readonly steps?: number;
   /** The timesteps themselves, descending; in place of `steps` and `spacing`. */
   readonly timesteps?: readonly number[];
@@ -20,6 +28,7 @@ export interface PlanOptions {
   readonly sigmas?: readonly number[];
   /** What unit noise is multiplied by to begin with. Default: as the tool does whose spacing it is. */
   readonly initNoise?: InitNoise;
+  /** Scale of classifier-free guidance; 0 and 1 run the prompt alone, at half the cost. Default: the recipe's. */
   readonly guidance?: number;
   /** How much of the guided output's contrast is taken back to the prompt's own, 0 … 1. Default 0. */
   readonly guidanceRescale?: number;

@@ -7,14 +7,19 @@ import type { Prediction, SamplerName, Spacing } from "./contract.ts";
 
 /** From and to, both allowed. */
 export interface Range {
+  /** The least that is allowed. */
   readonly from: number;
+  /** The most that is allowed. */
   readonly to: number;
 }
 
+/** How a family of weights wants to be run: defaults, what is allowed, and why. */
 export interface Recipe {
   /** Default: what the model's own scheduler file says. */
   readonly sampler?: SamplerName;
+  /** Default: that of the scheduler file, or of `timesteps`. */
   readonly spacing?: Spacing;
+  /** Default: what the checkpoint says of itself. */
   readonly prediction?: Prediction;
   /** The timesteps themselves, where no spacing gives them. */
   readonly timesteps?: readonly number[];
@@ -24,6 +29,7 @@ export interface Recipe {
   readonly guidance: number;
   /** The U-Net takes the scale as an input of its own, and runs once: LCM's fully distilled form. */
   readonly guidanceInput?: "embedding";
+  /** How much noise ddim and tcd bring back, 0 … 1. Default: the sampler's own. */
   readonly eta?: number;
   /** Width and height in pixels that the weights were trained on. */
   readonly size: number;
@@ -40,6 +46,7 @@ export interface Recipe {
   };
   /** Why the weights want this, and what goes wrong otherwise. */
   readonly why: string;
+  /** The publication or model card that says so. */
   readonly source: string;
 }
 

@@ -49,6 +49,8 @@ export interface Lowering {
   pick(g: Scope, x: Value, position: Value, places: number): Value;
   /** x·sigmoid(alpha·x): SiLU at alpha 1, CLIP's quick GELU at 1.702. */
   sigmoidGate(g: Scope, x: Value, alpha: number): Value;
+  /** Sine and cosine of float32 angles, up to thousands of radians. */
+  waves(g: Scope, angles: Value): { readonly sin: Value; readonly cos: Value };
   /** The exact GELU, by erf. */
   gelu(g: Scope, x: Value): Value;
   /** Over the last axis. weight and bias: `[channels]` */

@@ -58,6 +58,34 @@ export function instanceGroupNorm(
   const filled = (value: number) => g.graph.constant(g.lowering.compute, Array<number>(groups).fill(value), [groups]);
   const attributes = { epsilon: float(epsilon) };
   const normed = g.op("InstanceNormalization", [grouped, filled(1), filled(0)], x.channels, attributes);
+  return scaledBack(g, x, normed, weight, bias);
+}
+
+/**
+ * The same from means: Σ(x − mean)² rather than Σx² − mean², which ONNX Runtime's WebGPU instance norm takes and which
+ * loses what a group of nearly equal numbers varies by (1e-2 off in a U-Net's smallest level).
+ */
+export function meanGroupNorm(
+  g: Scope,
+  x: Value,
+  weight: Value,
+  bias: Value,
+  groups: number,
+  epsilon: number,
+): Value {
+  const { channels } = x;
+  const mean = (of: Value) => g.op("ReduceMean", [of, g.ints(2)], channels, { keepdims: 1 });
+  const half = g.lowering.compute === "float16"; // in which squares overflow: norms are in float32
+  const grouped = g.reshape(half ? g.cast(x, "float32") : x, [0, groups, -1]);
+  const centred = g.op("Sub", [grouped, mean(grouped)], channels);
+  const least = g.graph.constant("float32", [epsilon], []);
+  const deviation = g.op("Sqrt", [g.op("Add", [mean(g.mul(centred, centred)), least], channels)], channels);
+  const normed = g.op("Div", [centred, deviation], channels);
+  return scaledBack(g, x, half ? g.cast(normed, "float16") : normed, weight, bias);
+}
+
+/** Each channel's scale and shift, in the shape of `x`. */
+function scaledBack(g: Scope, x: Value, normed: Value, weight: Value, bias: Value): Value {
   const back = g.op("Reshape", [normed, g.op("Shape", [x], 0)], x.channels);
   const scale = g.op("Unsqueeze", [weight, g.ints(1, 2)], x.channels);
   const shift = g.op("Unsqueeze", [bias, g.ints(1, 2)], x.channels);
@@ -90,4 +118,37 @@ export function multipliedPick(g: Scope, x: Value, position: Value, places: numb
   const equal = g.op("Equal", [g.op("Unsqueeze", [position, g.ints(1)], 1), numbers], places);
   const row = g.op("Unsqueeze", [g.cast(equal, g.lowering.compute), g.ints(1)], places);
   return g.reshape(g.op("MatMul", [row, x], x.channels), [-1, x.channels], x.channels);
+}
+
+/** By the provider's own functions. */
+export function ownWaves(g: Scope, angles: Value): { readonly sin: Value; readonly cos: Value } {
+  return { sin: g.op("Sin", [angles], angles.channels), cos: g.op("Cos", [angles], angles.channels) };
+}
+
+/** 2π in two parts: the first has so few bits that its multiples are exact in float32. */
+const TURN = [6.28125, 2 * Math.PI - 6.28125] as const;
+
+/**
+ * By their series, after whole turns are taken off. WGSL allows its own sine to be 2⁻¹¹ off within ±π, and by any amount
+ * outside: on SwiftShader a timestep of 500 was 1e-4 off, and the U-Net's output 3e-3.
+ * https://www.w3.org/TR/WGSL/#concrete-float-accuracy
+ */
+export function seriesWaves(g: Scope, angles: Value): { readonly sin: Value; readonly cos: Value } {
+  const number = (value: number) => g.graph.constant("float32", [value], []);
+  const { channels } = angles;
+  const op = (opType: string, a: Value, b: Value | string) => g.op(opType, [a, b], channels);
+  const turns = g.op("Floor", [op("Add", op("Mul", angles, number(1 / (2 * Math.PI))), number(0.5))], channels);
+  const x = TURN.reduce((rest, part) => op("Sub", rest, op("Mul", turns, number(part))), angles);
+  const square = op("Mul", x, x);
+  /** Σ (−1)ⁿ x²ⁿ / (2n + first)! by Horner: 1 − x²/((first + 1)(first + 2))·(1 − …). Ten terms are 1e-8 off at π. */
+  const series = (first: 0 | 1): Value => {
+    let sum: Value | undefined;
+    for (let n = 9; n >= 1; n--) {
+      const factor = number(-1 / ((2 * n - 1 + first) * (2 * n + first)));
+      const step = op("Mul", square, factor);
+      sum = op("Add", sum === undefined ? step : op("Mul", step, sum), number(1));
+    }
+    return sum ?? square;
+  };
+  return { sin: op("Mul", x, series(1)), cos: series(0) };
 }

@@ -9,10 +9,13 @@ import {
   gelu,
   instanceGroupNorm,
   layerNorm,
+  meanGroupNorm,
   multipliedPick,
+  ownWaves,
   plainAttention,
   plainMatmul,
   plainSigmoidGate,
+  seriesWaves,
 } from "./decomposed.ts";
 import { float, MICROSOFT } from "./proto.ts";
 
@@ -37,6 +40,7 @@ export const cpu: Lowering = {
   // ONNX's own GroupNormalization is a function here: the runtime unfolds it into more nodes than these, at load.
   groupNorm: instanceGroupNorm,
   pick: gatheredPick,
+  waves: ownWaves,
 
   sigmoidGate(g, x, alpha) {
     return g.op("QuickGelu", [x], x.channels, { alpha: float(alpha) }, MICROSOFT);
@@ -66,8 +70,9 @@ export const webgpu: Lowering = {
   tables: "before",
   matmul: plainMatmul,
   attention: plainAttention,
-  groupNorm: instanceGroupNorm,
+  groupNorm: meanGroupNorm,
   pick: multipliedPick,
+  waves: seriesWaves,
   sigmoidGate: plainSigmoidGate,
   gelu,
   layerNorm,
@@ -110,6 +115,7 @@ export const openvino: Lowering = {
   },
 
   pick: gatheredPick,
+  waves: ownWaves,
   sigmoidGate: plainSigmoidGate,
   gelu,
   layerNorm,

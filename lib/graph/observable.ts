@@ -4,6 +4,7 @@
 export interface Observable {
   /** As diffusers names the module: `mid_block.attentions.0.transformer_blocks.0.attn2`. */
   readonly layer: string;
+  /** What it gives: "attention", weights over the words of the prompt or over places; "features", a block's output. */
   readonly kind: "attention" | "features";
 }
 

@@ -107,8 +107,7 @@ function sinusoidal(g: Scope, x: Value, width: number, { flipSinToCos, freqShift
     [g.op("Unsqueeze", [x, g.ints(-1)], 1), g.graph.constant("float32", frequencies, [half])],
     half,
   );
-  const sin = g.op("Sin", [angles], half);
-  const cos = g.op("Cos", [angles], half);
+  const { sin, cos } = g.lowering.waves(g, angles);
   return g.entered(g.concat(flipSinToCos ? [cos, sin] : [sin, cos], -1));
 }
 

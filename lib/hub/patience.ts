@@ -1,5 +1,6 @@
 /** Trying again: waits that double from failure to failure, until enough is enough or the user stops. */
 
+/** How often and how long a connection that fails is tried again. */
 export interface Retry {
   /** Failures in a row that are borne; each byte that arrives begins the count anew. Default 5. */
   readonly times?: number;

@@ -1,8 +1,10 @@
 /** How far a pull is. */
 
+/** How far a pull is: told a few times a second. */
 export interface PullProgress {
   /** The file in hand: its path in the repository. */
   readonly file: string;
+  /** Files that are whole, of those that were asked for. */
   readonly files: { readonly done: number; readonly total: number };
   /** Of all files; what was in the cache already counts as done. */
   readonly bytes: { readonly done: number; readonly total: number };

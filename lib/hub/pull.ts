@@ -17,6 +17,7 @@ import { formatReference, isCommit, parseReference, pathFault, type Reference } 
 import { type HubOptions, type HubSettings, hubSettings } from "./settings.ts";
 import { holds, transfer } from "./transfer.ts";
 
+/** What is brought from the hub, and how. */
 export interface PullOptions extends HubOptions {
   /** Paths in the repository to bring instead of those that SDXL needs. */
   readonly files?: readonly string[];
@@ -34,6 +35,7 @@ export interface PullOptions extends HubOptions {
   readonly rangeBytes?: number;
   /** What a file in the cache is held against: its listed "size" (default), or also its "hash", which reads it all. */
   readonly verify?: "size" | "hash";
+  /** How patiently a bad connection is borne. */
   readonly retry?: Retry;
 }
 

@@ -6,6 +6,7 @@ import { pull, type PullOptions } from "./pull.ts";
 import { parseReference } from "./reference.ts";
 import { hubSettings } from "./settings.ts";
 
+/** Where a name is looked for, and whether it may be downloaded. */
 export interface ResolveOptions extends Omit<PullOptions, "files"> {
   /** Bring over the network what the cache lacks. Default false: a model is never downloaded unasked. */
   readonly pull?: boolean;

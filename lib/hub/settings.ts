@@ -8,6 +8,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { DEFAULT_ENDPOINT } from "./reference.ts";
 
+/** Where the hub, its cache and its token are. Defaults are those of huggingface_hub. */
 export interface HubOptions {
   /** The hub's address. Default HF_ENDPOINT, else huggingface.co. */
   readonly endpoint?: string;

@@ -15,14 +15,14 @@ export interface ChannelStatistics {
 }
 
 /** @param plane one channel, or any list of numbers */
-export function statistics({ data }: Tensor): ChannelStatistics {
+export function statistics({ data }: { readonly data: Float32Array }): ChannelStatistics {
   let [count, sum, least, most] = [0, 0, Infinity, -Infinity];
   for (const value of data) {
     if (!Number.isFinite(value)) continue;
     count++;
     sum += value;
-    least = Math.min(least, value);
-    most = Math.max(most, value);
+    if (value < least) least = value;
+    if (value > most) most = value;
   }
   const mean = sum / count;
   let squares = 0;
@@ -54,24 +54,27 @@ export function spectrum(latent: Tensor): Spectrum {
     throw new RangeError(`Cannot take the spectrum of ${formatShape(latent.shape)}: [batch, 4, h, w] was wanted.`);
   }
   const size = height * width;
+  const total = new Float64Array(size);
+  // Two real channels go through one complex transform Z, as its real and imaginary part. Rings hold k and −k alike, and
+  // over such a pair |Z|² sums to what the two channels' own |F|² sum to.
+  for (let channel = 0; channel < channels; channel += 2) {
+    const values = complex(size);
+    fill(values.real, latent.data, channel);
+    if (channel + 1 < channels) fill(values.imaginary, latent.data, channel + 1);
+    const { real, imaginary } = transform(values, width, height);
+    for (let place = 0; place < size; place++) total[place] += real[place] ** 2 + imaginary[place] ** 2;
+  }
   const longer = Math.max(height, width);
   const rings = Math.floor(longer / 2);
   const [power, counts] = [new Float64Array(rings + 1), new Float64Array(rings + 1)];
-  for (let channel = 0; channel < channels; channel++) {
-    const plane = latent.data.subarray(channel * size, (channel + 1) * size);
-    if (!plane.every(Number.isFinite)) {
-      throw new RangeError(`Cannot take the spectrum: channel ${channel} holds NaN or infinite values.`);
-    }
-    const { real, imaginary } = transform(plane, width, height);
+  for (let x = 0; x < width; x++) {
+    const u = (x <= width / 2 ? x : x - width) / width;
     for (let y = 0; y < height; y++) {
       const v = (y <= height / 2 ? y : y - height) / height;
-      for (let x = 0; x < width; x++) {
-        const u = (x <= width / 2 ? x : x - width) / width;
-        const ring = Math.round(longer * Math.sqrt(u * u + v * v));
-        if (ring === 0 || ring > rings) continue;
-        power[ring] += (real[y * width + x] ** 2 + imaginary[y * width + x] ** 2) / size;
-        counts[ring]++;
-      }
+      const ring = Math.round(longer * Math.sqrt(u * u + v * v));
+      if (ring === 0 || ring > rings) continue;
+      power[ring] += total[x * height + y] / size;
+      counts[ring] += channels;
     }
   }
   const kept = Array.from({ length: rings }, (_, index) => index + 1);
@@ -79,6 +82,18 @@ export function spectrum(latent: Tensor): Spectrum {
     frequency: kept.map((ring) => ring / longer),
     power: kept.map((ring) => power[ring] / counts[ring]),
   };
+}
+
+/** Copies a channel. @throws RangeError where it holds what is not finite */
+function fill(to: Float64Array, from: Float32Array, channel: number): void {
+  const start = channel * to.length;
+  for (let place = 0; place < to.length; place++) {
+    const value = from[start + place];
+    if (!Number.isFinite(value)) {
+      throw new RangeError(`Cannot take the spectrum: channel ${channel} holds NaN or infinite values.`);
+    }
+    to[place] = value;
+  }
 }
 
 interface Complex {
@@ -91,53 +106,95 @@ const complex = (length: number): Complex => ({
   imaginary: new Float64Array(length),
 });
 
-/** Rows, then columns. Any size. */
-function transform(plane: Float32Array, width: number, height: number): Complex {
-  const [values, byRow, out] = [
-    { ...complex(plane.length), real: Float64Array.from(plane) },
-    complex(plane.length),
-    complex(plane.length),
-  ];
-  for (let y = 0; y < height; y++) fourier(values, y * width, 1, width, byRow, y * width);
-  const column = complex(height);
-  for (let x = 0; x < width; x++) {
-    fourier(byRow, x, width, height, column, 0);
-    for (let y = 0; y < height; y++) {
-      out.real[y * width + x] = column.real[y];
-      out.imaginary[y * width + x] = column.imaginary[y];
+/** The discrete Fourier transform over both axes of rows × columns, any size. Columns × rows come out. */
+function transform(values: Complex, width: number, height: number): Complex {
+  return fourier(transposed(fourier(values, height, width), width, height), width, height);
+}
+
+function transposed({ real, imaginary }: Complex, width: number, height: number): Complex {
+  const out = complex(real.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      out.real[x * height + y] = real[y * width + x];
+      out.imaginary[x * height + y] = imaginary[y * width + x];
     }
   }
   return out;
 }
 
-/** Cooley and Tukey 1965: halves while the length is even, sums where it is odd. Reads with a stride, writes in a row. */
-function fourier(from: Complex, start: number, stride: number, length: number, to: Complex, at: number): void {
+/**
+ * Over the first axis of `[length, batch]`, in Stockham's order (Cochran et al. 1967, "What is the fast Fourier
+ * transform?"): halves while the length is even, sums where it is odd. Nothing is reordered, and every inner loop runs
+ * over neighbours.
+ */
+function fourier(values: Complex, length: number, batch: number): Complex {
   const { cos, sin } = turns(length);
-  if (length % 2 === 1) {
-    for (let k = 0; k < length; k++) {
-      let [a, b] = [0, 0];
-      for (let i = 0; i < length; i++) {
-        const turn = i * k % length;
-        const [re, im] = [from.real[start + i * stride], from.imaginary[start + i * stride]];
-        a += re * cos[turn] + im * sin[turn];
-        b += im * cos[turn] - re * sin[turn];
-      }
-      to.real[at + k] = a;
-      to.imaginary[at + k] = b;
+  let [from, to] = [values, complex(values.real.length)];
+  let [left, stride] = [length, 1];
+  for (; left % 2 === 0; left /= 2, stride *= 2) {
+    const [run, half] = [stride * batch, left / 2];
+    for (let p = 0; p < half; p++) {
+      butterfly(from, to, {
+        run,
+        first: p * run,
+        second: (p + half) * run,
+        cos: cos[p * stride],
+        sin: sin[p * stride],
+      });
     }
-    return;
+    [from, to] = [to, from];
   }
-  const half = length / 2;
-  fourier(from, start, 2 * stride, half, to, at);
-  fourier(from, start + stride, 2 * stride, half, to, at + half);
-  for (let k = at; k < at + half; k++) {
-    const [c, s] = [cos[k - at], sin[k - at]];
-    const a = to.real[k + half] * c + to.imaginary[k + half] * s;
-    const b = to.imaginary[k + half] * c - to.real[k + half] * s;
-    to.real[k + half] = to.real[k] - a;
-    to.imaginary[k + half] = to.imaginary[k] - b;
-    to.real[k] += a;
-    to.imaginary[k] += b;
+  if (left === 1) return from;
+  const run = stride * batch;
+  to.real.fill(0);
+  to.imaginary.fill(0);
+  for (let k = 0; k < left; k++) {
+    for (let p = 0; p < left; p++) {
+      const turn = p * k % left * stride;
+      addTurned(from, to, { run, read: p * run, write: k * run, cos: cos[turn], sin: sin[turn] });
+    }
+  }
+  return to;
+}
+
+interface Butterfly {
+  readonly run: number;
+  readonly first: number;
+  readonly second: number;
+  readonly cos: number;
+  readonly sin: number;
+}
+
+/** Sum and turned difference of two runs, written beside each other. */
+function butterfly(from: Complex, to: Complex, { run, first, second, cos, sin }: Butterfly): void {
+  const { real, imaginary } = from;
+  const at = 2 * first;
+  for (let i = 0; i < run; i++) {
+    const a = first + i;
+    const b = second + i;
+    const re = real[a] - real[b];
+    const im = imaginary[a] - imaginary[b];
+    to.real[at + i] = real[a] + real[b];
+    to.imaginary[at + i] = imaginary[a] + imaginary[b];
+    to.real[at + run + i] = re * cos + im * sin;
+    to.imaginary[at + run + i] = im * cos - re * sin;
+  }
+}
+
+interface Turned {
+  readonly run: number;
+  readonly read: number;
+  readonly write: number;
+  readonly cos: number;
+  readonly sin: number;
+}
+
+function addTurned(from: Complex, to: Complex, { run, read, write, cos, sin }: Turned): void {
+  for (let i = 0; i < run; i++) {
+    const re = from.real[read + i];
+    const im = from.imaginary[read + i];
+    to.real[write + i] += re * cos + im * sin;
+    to.imaginary[write + i] += im * cos - re * sin;
   }
 }
 

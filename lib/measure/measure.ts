@@ -6,7 +6,9 @@ import { repeat, type Repetition, type Spread, spread } from "./stopwatch.ts";
 
 /** What can be measured: an opened `Model`. */
 export interface Measurable<Request> {
+  /** What it was opened from: it names the measurement. */
   readonly checkpoint: { readonly path: string };
+  /** A whole picture, with the milliseconds of its parts. */
   generate(
     request: Request,
     options: { readonly signal?: AbortSignal },

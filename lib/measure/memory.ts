@@ -7,6 +7,7 @@ export type Stage = "text" | "unet" | "vae";
 
 /** Bytes. */
 export interface Memory {
+  /** What of the process is in memory now, weights mapped from files included. */
   readonly resident: number;
   /** The highest resident size since the process began or `resetPeak` was called; where the system does not tell (not Linux), the highest seen. */
   readonly peak: number;

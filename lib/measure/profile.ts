@@ -21,7 +21,9 @@ export interface OperatorProfile {
 
 /** A network's operators in the order in which they ran. */
 export interface NetworkProfile {
+  /** Which network: "unet", "vae decoder", "text_encoder", … */
   readonly part: string;
+  /** As they ran, first to last. */
   readonly operators: readonly OperatorProfile[];
   /** Of all operators together. */
   readonly milliseconds: number;

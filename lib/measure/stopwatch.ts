@@ -6,7 +6,9 @@ import { median } from "./spread.ts";
 export interface Spread {
   /** Other work on a machine only ever adds: the least is what the thing itself takes. */
   readonly min: number;
+  /** Of an even number, the mean of the two in the middle. */
   readonly median: number;
+  /** How much other work disturbed the worst one. */
   readonly max: number;
 }
 
@@ -23,11 +25,13 @@ export async function time(run: () => unknown): Promise<number> {
   return performance.now() - started;
 }
 
+/** How often something is run to be timed. */
 export interface Repetition {
   /** Times that count. Default 5, the fewest whose median stands two disturbances. */
   readonly repeats?: number;
   /** Runs before, which load, compile and fill caches. Default 1. */
   readonly warmups?: number;
+  /** Ends it between two runs, or within one that listens to it. */
   readonly signal?: AbortSignal;
 }
 

@@ -19,10 +19,17 @@ import type { Weights } from "../weights/weights.ts";
  * U-Net alone under diffusers' names.
  */
 export const BAKE_LAYOUTS = ["file", "folder", "unet"] as const;
+/**
+ * Whose names and files a baked model has: "file", the original names, as ComfyUI and A1111 read it; "folder",
+ * diffusers'; "unet", a U-Net alone.
+ */
 export type BakeLayout = typeof BAKE_LAYOUTS[number];
 
 /** The numbers that a baked file holds. */
 export const BAKE_DTYPES = ["fp16", "fp32"] as const;
+/**
+ * The numbers of a baked file. "fp16" takes half the room of "fp32", which holds half floats of either kind exactly.
+ */
 export type BakeDType = typeof BAKE_DTYPES[number];
 
 /** A tensor to write, and the network that its parts are in. */

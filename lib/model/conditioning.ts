@@ -22,7 +22,9 @@ export interface Rows {
 
 /** Pixels. */
 export interface Size {
+  /** A multiple of what a latent's cell stands for: 8 in SDXL. */
   readonly width: number;
+  /** The same multiple holds. */
   readonly height: number;
 }
 

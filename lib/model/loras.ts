@@ -4,7 +4,9 @@ import type { Adapter } from "../graph/builder.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Lora, LoraPart } from "../weights/lora.ts";
 
+/** A LoRA of an opened model. */
 export interface LoadedLora {
+  /** Its modules, matched to the model's layers. */
   readonly lora: Lora;
   /** Where a request does not say otherwise. */
   readonly strength: number;

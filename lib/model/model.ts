@@ -1,18 +1,11 @@
 /** An opened checkpoint with its sessions: begin, next, steps, decode. */
 
-import {
-  latentMask,
-  plan,
-  type PlanOptions,
-  type SchedulerConfig,
-  type Trajectory,
-  usesGuidance,
-} from "../diffusion/mod.ts";
+import type { PlanOptions, Trajectory } from "../diffusion/mod.ts";
 import type { Observable, Observe } from "../graph/observable.ts";
 import type { Memory } from "../measure/memory.ts";
-import { type Shape, Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { advance, branch, wantUnfinished } from "./advance.ts";
+import { advance, wantUnfinished } from "./advance.ts";
 import type { Conditioning, Size } from "./conditioning.ts";
 import type { LoadedLora } from "./loras.ts";
 import type { DecodeOptions, ModelOptions } from "./model_options.ts";
@@ -20,12 +13,12 @@ import { Networks } from "./networks.ts";
 import { type ObserveOptions, resolveLayers } from "./observed.ts";
 import type { Precision } from "./precision.ts";
 import { describeParts, type PartDescription } from "./prepared.ts";
-import { batchOf, type Overrides, type Request, type RunOptions } from "./request.ts";
-import { wantRoom } from "./room.ts";
+import type { Overrides, Request, RunOptions } from "./request.ts";
+import { Requests } from "./requests.ts";
 import type { RunRecord } from "./record.ts";
 import { recordedConditioning, replay } from "./replay.ts";
 import type { Runtime } from "./sessions/session.ts";
-import { type Draws, drawStart, latentShape, pictureSize, rowsFor, sizesFor, startLatent } from "./start.ts";
+import { sizesFor } from "./start.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
 import { reasonToStop } from "./stop.ts";
@@ -44,8 +37,8 @@ export class Model {
   /** What it computes in. */
   readonly precision: Precision;
   #onClose: (() => Promise<void>) | undefined;
-  readonly #scheduler: SchedulerConfig;
   readonly #networks: Networks;
+  readonly #requests: Requests;
   #stopped: Step | undefined;
 
   /** Use `open`. */
@@ -57,9 +50,9 @@ export class Model {
     this.published = published;
     this.runtime = runtime;
     this.precision = precision;
-    this.#scheduler = options.scheduler;
     this.#onClose = options.onClose;
     this.#networks = new Networks(options);
+    this.#requests = new Requests(options, this.#networks);
   }
 
   /** How each part is computed: runtime, precision, which operators its layers become and why. */
@@ -89,8 +82,7 @@ export class Model {
 
   /** The picture size that the model was made for, in pixels. */
   get defaultSize(): Size {
-    const side = this.checkpoint.unet.architecture.sampleSize * this.pixelsPerLatent;
-    return { width: side, height: side };
+    return this.#requests.defaultSize;
   }
 
   /** Layers of the U-Net that can be observed, in its order, as diffusers names them. */
@@ -110,12 +102,12 @@ export class Model {
 
   /** What a request resolves to: sampler, schedule, prediction type, guidance. Nothing is run. @throws as `begin` */
   plan(request: PlanOptions): Trajectory {
-    return plan(request, this.#scheduler);
+    return this.#requests.plan(request);
   }
 
   /** The size that a request's picture will have, in pixels. A single file tells none: its recipe does. */
   sizeOf(request: Pick<Request, "size" | "image" | "recipe">): Size {
-    return pictureSize(request, this.checkpoint, this.pixelsPerLatent) ?? this.defaultSize;
+    return this.#requests.sizeOf(request);
   }
 
   /**
@@ -124,32 +116,8 @@ export class Model {
    *
    * @throws RangeError when the recipe's guards or the size refuse; the reason of `signal` when it was aborted
    */
-  async begin(request: Request, { signal }: RunOptions = {}): Promise<Step> {
-    signal?.throwIfAborted();
-    const started = performance.now();
-    const encoded = this.#networks.text.elapsed;
-    const trajectory = this.plan(request);
-    this.#wantRoom(request, trajectory);
-    const draws = drawStart(request, this.#latentShape(request), this.#networks.autoencoder.encodes);
-    const { noise, generators } = draws;
-    const { image, mask } = request;
-    const original = image && await this.#imageLatent(image, draws);
-    const latent = startLatent(request, trajectory, noise, original);
-    const conditioning = await this.#condition(request, trajectory, noise.shape[0]);
-    signal?.throwIfAborted();
-    return new Step({
-      index: 0,
-      latent,
-      noise,
-      request,
-      trajectory,
-      conditioning,
-      inpainting: original && mask && { original, mask: latentMask(mask, noise.shape) },
-      generators,
-      history: [],
-      timing: { unet: 0, step: performance.now() - started, text: this.#networks.text.elapsed - encoded },
-      memory: this.memory,
-    });
+  begin(request: Request, { signal }: RunOptions = {}): Promise<Step> {
+    return this.#requests.begin(request, signal);
   }
 
   /**
@@ -167,7 +135,7 @@ export class Model {
       throw reason;
     }
     wantUnfinished(step);
-    const from = Object.keys(changes).length === 0 ? step : await this.#branch(step, changes);
+    const from = Object.keys(changes).length === 0 ? step : await this.#requests.branch(step, changes);
     const started = performance.now();
     const { output, unet, observed } = await this.#networks.denoiser.predict(from, { observe, signal });
     return advance(from, output, () => ({
@@ -188,7 +156,7 @@ export class Model {
     const conditionOf = (request: Request, trajectory: Trajectory): Promise<Conditioning> =>
       request === record.request
         ? Promise.resolve(recordedConditioning(record, sizesFor(request, this.sizeOf(request))))
-        : this.#condition(request, trajectory, record.noise.shape[0]);
+        : this.#requests.condition(request, trajectory, record.noise.shape[0]);
     return await replay(record, {
       index,
       encodes: this.#networks.autoencoder.encodes,
@@ -240,12 +208,6 @@ export class Model {
     return this.#networks.autoencoder.encode(picture, noise);
   }
 
-  /** The clean latents that a run from an image starts from, one a picture of the batch. */
-  async #imageLatent(image: Tensor, { encoding, noise }: Draws): Promise<Tensor> {
-    const rows = rowsFor(image, noise.shape[0]);
-    return encoding === undefined ? rows : await this.encode(rows, encoding);
-  }
-
   /** From request to picture in one call. */
   async generate(
     request: Request,
@@ -282,36 +244,5 @@ export class Model {
   /** As `close`, at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** The same place in the run under another request: a new plan, the schedule kept. */
-  async #branch(step: Step, changes: Partial<Request>): Promise<Step> {
-    const request: Request = { ...step.request, ...changes };
-    const trajectory = { ...this.plan(request), schedule: step.trajectory.schedule };
-    const [batch] = step.latent.shape;
-    const conditioning = await this.#condition(request, trajectory, batch);
-    return branch(step, { request, trajectory, conditioning });
-  }
-
-  #wantRoom(request: Request, { guidance }: Trajectory): void {
-    const guided = usesGuidance(guidance) && !this.#networks.denoiser.embedsGuidance;
-    wantRoom(this.checkpoint, {
-      batch: batchOf(request),
-      size: this.sizeOf(request),
-      guided,
-      memory: this.#options.memory,
-    });
-  }
-
-  #condition(request: Request, { guidance }: Trajectory, batch: number): Promise<Conditioning> {
-    const sizes = sizesFor(request, this.sizeOf(request));
-    const guided = usesGuidance(guidance) && !this.#networks.denoiser.embedsGuidance;
-    const strengths = this.#networks.loras.strengths(request.loraStrengths);
-    return this.#networks.text.condition(request, { batch, sizes, guided, strengths });
-  }
-
-  /** `[4, height/8, width/8]` */
-  #latentShape(request: Request): Shape {
-    return latentShape(this.checkpoint.unet.architecture.inChannels, this.sizeOf(request), this.pixelsPerLatent);
   }
 }

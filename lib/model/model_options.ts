@@ -32,6 +32,7 @@ export interface ModelOptions {
   readonly warn: (message: string) => void;
 }
 
+/** How a latent becomes a picture. */
 export interface DecodeOptions {
   /** Default "vae". */
   readonly by?: "vae" | "preview";

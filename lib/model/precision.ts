@@ -10,6 +10,10 @@
  */
 export const PRECISIONS = ["fp32", "fp16", "bf16", "int8", "int4"] as const;
 
+/**
+ * What a model computes in. "fp32": diffusers' float32. "fp16", "bf16": half floats, the VAE apart. "int8", "int4": the
+ * U-Net's linear layers in so many bits, for speed or for memory.
+ */
 export type Precision = typeof PRECISIONS[number];
 
 /** How a runtime takes each precision: what it refuses, with the reason. */

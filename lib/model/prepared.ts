@@ -45,11 +45,15 @@ export async function prepareUnet(
 
 /** How one part of a model is computed, for people. */
 export interface PartDescription {
+  /** Which networks: both text encoders go together. */
   readonly part: "text encoders" | "unet" | "vae";
+  /** The library, its version and the device. */
   readonly runtime: string;
+  /** What this part computes in: the VAE stays in float32 on every device. */
   readonly precision: Precision;
   /** The name of its lowering, and why those operators. */
   readonly lowering: string;
+  /** Why those operators, in a sentence. */
   readonly why: string;
 }
 

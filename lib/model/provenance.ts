@@ -13,17 +13,40 @@ import { describeMachine } from "../measure/machine.ts";
 import { VERSION } from "../version.ts";
 import { issueClause, jsonOf } from "../weights/config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { PRECISIONS } from "./precision.ts";
+import type { Size } from "./conditioning.ts";
+import type { LoraMode } from "./loras.ts";
+import { type Precision, PRECISIONS } from "./precision.ts";
 import { digestsOf, type RecordedModel } from "./record.ts";
-import { requestJson, requestSchema } from "./request_json.ts";
+import { type RequestJson, requestJson, requestSchema } from "./request_json.ts";
 import type { ModelSource } from "./source.ts";
 import type { Step } from "./step.ts";
 
 /** Of the layout and meaning of this JSON. */
 const PROVENANCE_VERSION = 1;
 
-const modelSchema = v.looseObject({
+/** What a run was made with. Paths inside the working folder as they are, of others the last name. */
+export interface ProvenanceModel {
   /** What the maker called it. */
+  readonly name?: string;
+  /** Where it was opened from. */
+  readonly checkpoint: string;
+  /** What stood in for its U-Net. */
+  readonly unet?: string;
+  /** What stood in for its VAE. */
+  readonly vae?: string;
+  /** The folder of vocabularies, where one was named. */
+  readonly tokenizer?: string;
+  /** In the order in which requests list their strengths. */
+  readonly loras: readonly { readonly path: string; readonly strength: number }[];
+  /** Whether LoRAs stood beside the weights or in them: last bits differ. */
+  readonly loraMode: LoraMode;
+  /** What it computed in. Default "fp32", as in files that were written before there was a choice. */
+  readonly precision?: Precision;
+  /** sha256 of each weight file, by part and file name. */
+  readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+const modelSchema = v.looseObject({
   name: v.optional(v.string()),
   checkpoint: v.string(),
   unet: v.optional(v.string()),
@@ -31,58 +54,90 @@ const modelSchema = v.looseObject({
   tokenizer: v.optional(v.string()),
   loras: v.array(v.object({ path: v.string(), strength: v.number() })),
   loraMode: v.picklist(["branch", "fuse"]),
-  /** What it computed in. */
   precision: v.optional(v.picklist(PRECISIONS), "fp32"),
-  /** sha256 of each weight file, by part and file name. */
   digests: v.record(v.string(), v.record(v.string(), v.string())),
 });
 
-const runSchema = v.looseObject({
+/** What was run, and what came of it. */
+export interface ProvenanceRun {
   /** Index into `models`. */
+  readonly model: number;
+  /** What was asked for. */
+  readonly request: RequestJson;
+  /** Resolved from recipe and request. */
+  readonly sampler: string;
+  /** The recipe's or the request's. Left out: the checkpoint's own. */
+  readonly spacing?: string;
+  /** How the network's output was read. */
+  readonly prediction: string;
+  /** Denoising steps that were taken. */
+  readonly steps: number;
+  /** The scale of classifier-free guidance; 0 and 1 mean none. */
+  readonly guidance: number;
+  /** Pixels. */
+  readonly size: Size;
+  /** sha256 of the last latent's float32 values, all pictures of the batch together. */
+  readonly digest: string;
+  /** Whether the request changed on the way: such a run is not made again from its last request alone. Default false. */
+  readonly branched?: boolean;
+  /** Which picture of the batch is shown. Left out: no one of them alone. */
+  readonly picture?: number;
+  /** Where it ran, if not where it was exported: a stored result. */
+  readonly machine?: string;
+}
+
+const runSchema = v.looseObject({
   model: v.pipe(v.number(), v.integer(), v.minValue(0)),
   request: requestSchema,
-  /** Resolved from recipe and request. */
   sampler: v.string(),
-  /** The recipe's or the request's. Left out: the checkpoint's own. */
   spacing: v.optional(v.string()),
   prediction: v.string(),
   steps: v.number(),
   guidance: v.number(),
-  /** Pixels. */
   size: v.object({ width: v.number(), height: v.number() }),
-  /** sha256 of the last latent's float32 values, all pictures of the batch together. */
   digest: v.string(),
-  /** Whether the request changed on the way: such a run is not made again from its last request alone. */
   branched: v.optional(v.boolean(), false),
-  /** Which picture of the batch is shown. Left out: no one of them alone. */
   picture: v.optional(v.number()),
-  /** Where it ran, if not where it was exported: a stored result. */
   machine: v.optional(v.string()),
 });
 
 const provenanceSchema = v.looseObject({
   version: v.literal(PROVENANCE_VERSION),
   software: v.record(v.string(), v.string()),
-  /** Processors, memory and system: enough to judge times by, nothing that names the machine or its owner. */
   machine: v.string(),
   models: v.array(modelSchema),
   runs: v.array(runSchema),
 });
 
 /** The JSON, as it stands in a file. */
-export type Provenance = v.InferInput<typeof provenanceSchema>;
-export type ProvenanceModel = Provenance["models"][number];
-export type ProvenanceRun = Provenance["runs"][number];
+export interface Provenance {
+  /** Of the layout and meaning of this JSON. */
+  readonly version: 1;
+  /** Versions, by name: fewstep, deno, the runtime. */
+  readonly software: Readonly<Record<string, string>>;
+  /** Processors, memory and system: enough to judge times by, nothing that names the machine or its owner. */
+  readonly machine: string;
+  /** Each model once. */
+  readonly models: readonly ProvenanceModel[];
+  /** Each run once. */
+  readonly runs: readonly ProvenanceRun[];
+}
 
 /** A model that tells what it was opened from. An opened `Model` is one. */
 export interface TellingModel extends Pick<RecordedModel, "loras" | "runtime"> {
+  /** `open`'s path and options, which name the files. */
   readonly source: ModelSource;
+  /** As it lay on disk before LoRAs or precisions changed it: its files are hashed. */
   readonly published: Checkpoint;
+  /** Pixels that a latent's cell stands for: 8 in SDXL. */
   readonly pixelsPerLatent: number;
 }
 
+/** A run whose making is to be told. */
 export interface Made {
+  /** What ran it. */
   readonly model: TellingModel;
+  /** Where it ended; its request and its digest are told. */
   readonly step: Step;
   /** Which picture of the batch is shown. Default: no one of them alone. */
   readonly picture?: number;

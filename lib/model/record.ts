@@ -44,6 +44,24 @@ const metadataSchema = v.looseObject({
   software: v.record(v.string(), v.string()),
 });
 
+/** Milliseconds of a recorded run. */
+export interface RecordedTiming {
+  /** Text encoders and noise: what comes before the first step. */
+  readonly begin: number;
+  /** `[n]`, each step with its sampler. */
+  readonly steps: readonly number[];
+  /** `[n]`, of each step the U-Net alone. */
+  readonly unet: readonly number[];
+}
+
+/** Bytes of the process that ran what is recorded. */
+export interface RecordedMemory {
+  /** `[n]`, resident after each step. */
+  readonly resident: readonly number[];
+  /** `[n]`, the highest so far. */
+  readonly peak: readonly number[];
+}
+
 /** What the record's JSON holds, in the form it has in the file. */
 type Metadata = v.InferInput<typeof metadataSchema>;
 
@@ -57,10 +75,10 @@ export interface RunRecord {
   readonly recipe: string;
   /** sha256 of each weight file, by part and file name. */
   readonly digests: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Milliseconds of text, steps and decoding. */
-  readonly timing: Metadata["timing"];
-  /** Bytes resident, and at the peak. */
-  readonly memory: Metadata["memory"];
+  /** How long it took. */
+  readonly timing: RecordedTiming;
+  /** What the process held. */
+  readonly memory: RecordedMemory;
   /** Versions, by name. */
   readonly software: Readonly<Record<string, string>>;
   /** `[batch, 4, h, w]`, unit normal, before it is scaled. */
@@ -91,9 +109,13 @@ export interface RunRecord {
 
 /** What a record says about the model: an opened `Model` has it all. */
 export interface RecordedModel {
+  /** Its files of weights are hashed. */
   readonly checkpoint: Checkpoint;
+  /** With their files, hashed too, and strengths. */
   readonly loras: readonly LoadedLora[];
+  /** "ONNX Runtime 1.30.0, CPU": another may give other last bits. */
   readonly runtime: { readonly name: string };
+  /** What it computed in. */
   readonly precision: Precision;
 }
 

@@ -52,6 +52,18 @@ export const requestSchema = v.looseObject({
   unguarded: v.optional(v.boolean()),
 });
 
+/** A request as a file holds it: seeds as text; of tensors only whether they were given. Numbers as in `Request`. */
+export interface RequestJson extends Omit<Request, "seed" | "noise" | "image" | "mask"> {
+  /** Decimal text, one a picture: torch's seeds have 64 bits. */
+  readonly seed: readonly string[];
+  /** Whether the noise was given, and not drawn from the seeds. Default false. */
+  readonly noise?: boolean;
+  /** Whether the run began from a picture or a latent. Default false. */
+  readonly image?: boolean;
+  /** Whether it was inpainted. Default false. */
+  readonly mask?: boolean;
+}
+
 export function requestJson(request: Request): v.InferInput<typeof requestSchema> {
   const { timesteps, sigmas, loraStrengths, noise, image, mask } = request;
   return {
@@ -67,7 +79,7 @@ export function requestJson(request: Request): v.InferInput<typeof requestSchema
 }
 
 /** The other way round, of a request that began from its seeds alone. Defaults that a file leaves out may be missing. */
-export function parseSeeded(json: v.InferInput<typeof requestSchema>): Request {
+export function parseSeeded(json: RequestJson): Request {
   return { ...json, seed: json.seed.map(BigInt), noise: undefined, image: undefined, mask: undefined };
 }
 

@@ -13,6 +13,7 @@ import { blame, wantFinite } from "./finite.ts";
 import type { Feeds, Outputs, Runtime, Session } from "./sessions/session.ts";
 import { atWork } from "./stop.ts";
 
+/** "fast": U-Net and VAE stay loaded. "lean": one part at a time, in less memory, loaded again each time. */
 export type MemoryMode = "fast" | "lean";
 
 /** Called when a part is first needed: its weights may have to be prepared. */

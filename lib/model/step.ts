@@ -26,6 +26,7 @@ export interface Prediction {
   readonly output: Tensor;
   /** The noise level that the network was told: the model's timestep, 0..999, and its sigma. */
   readonly timestep: number;
+  /** Noise over signal at that timestep. */
   readonly sigma: number;
 }
 
@@ -37,20 +38,35 @@ export interface Inpainting {
   readonly mask: Tensor;
 }
 
+/** What a step is made of, as `Step` describes it: for those who build one by hand. */
 export interface StepFields {
+  /** Denoising steps taken: 0 is pure noise. */
   readonly index: number;
+  /** x_t, `[batch, 4, height/8, width/8]`. */
   readonly latent: Tensor;
+  /** Unit normal noise that the run began with, same shape. */
   readonly noise: Tensor;
+  /** What was asked for. */
   readonly request: Request;
+  /** What that resolves to. */
   readonly trajectory: Trajectory;
+  /** Prompt and sizes, as the network takes them. */
   readonly conditioning: Conditioning;
+  /** Random streams as they stand after this step: one a picture, or one for all. */
   readonly generators: readonly Generator[];
+  /** Earlier outputs that a multistep sampler looks back on, newest last; empty for the others. */
   readonly history: readonly Tensor[];
+  /** Milliseconds that it took. */
   readonly timing: Timing;
+  /** Bytes of the process after it. */
   readonly memory: Memory;
+  /** Where the request has a mask. */
   readonly inpainting?: Inpainting;
+  /** What the network gave. Left out at a run's start. */
   readonly predicted?: Prediction;
+  /** What was seen inside the network, where the run was told to look. */
   readonly observed?: Observed;
+  /** The step that this one was taken from. Left out at a run's start. */
   readonly previous?: Step;
 }
 

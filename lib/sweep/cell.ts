@@ -8,28 +8,47 @@ export interface Content {
   readonly numerics: number;
   /** sha256 of the weight files of each part, of the vocabularies, and of each LoRA with its strength. */
   readonly weights: Readonly<Record<string, readonly string[]>>;
+  /** In the order in which they are applied: float sums depend on it. */
   readonly loras: readonly { readonly digest: string; readonly strength: number }[];
+  /** Both mean the same picture, and differ in its last bits. */
   readonly loraMode: "branch" | "fuse";
   /** What configs say that tensors do not: heads, activations, scaling. */
   readonly architecture: string;
+  /** Whole, as the tokenizers read it. */
   readonly prompt: string;
   /** What guidance pushes away from; null for zeros or where nothing is guided. */
   readonly negative: string | null;
+  /** Decimal text: torch's seeds have 64 bits, JSON's numbers 53. */
   readonly seed: string;
+  /** Resolved from request, recipe and checkpoint. */
   readonly sampler: SamplerName;
+  /** How the network's output is read. */
   readonly prediction: Prediction;
+  /** `[n]`, descending, as the network is told them. */
   readonly timesteps: readonly number[];
+  /** `[n + 1]`, descending. */
   readonly sigmas: readonly number[];
+  /** What unit noise is multiplied by to begin with. */
   readonly initNoiseSigma: number;
+  /** `[n]`, where each step lands, for ddim and tcd; null for samplers that land on the next sigma. */
   readonly landings: readonly number[] | null;
+  /** 0 wherever the prompt runs alone: guidance of 0 and of 1 is the same work. */
   readonly guidance: number;
+  /** The scale that a fully distilled LCM takes as an input; null for all others. */
   readonly embeddedGuidance: number | null;
+  /** Share of the added contrast that is taken back, 0 … 1; null for none. */
   readonly guidanceRescale: number | null;
+  /** Noise levels between which guidance runs; null for all. */
   readonly guidanceInterval: { readonly from: number; readonly to: number } | null;
+  /** How much noise ddim and tcd bring back; null for the sampler's own. */
   readonly eta: number | null;
+  /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
+  /** As `open` takes it: "cpu", "webgpu", "openvino:CPU", … */
   readonly device: string;
+  /** What the U-Net computes in: "fp32", "int8", … */
   readonly precision: string;
   /** The runtime and its version: "ONNX Runtime 1.30.0, CPU". */
   readonly runtime: string;
@@ -39,18 +58,23 @@ export interface Content {
 export interface Labels {
   /** Place among the cells as they were asked for: models outermost, then recipes, prompts, seeds. */
   readonly position: number;
+  /** The plan's name for it. */
   readonly model: string;
   /** The recipe without its number of steps: "base", "lightning", "comfy-lightning", "turbo", "lcm", … */
   readonly family: string;
+  /** A name in `recipes`. */
   readonly recipe: string;
   /** Denoising steps. */
   readonly steps: number;
+  /** Resolved from request, recipe and checkpoint. */
   readonly sampler: SamplerName;
+  /** The scale that was asked for, or the recipe's. */
   readonly guidance: number;
   /** Place of the prompt among the plan's. */
   readonly promptIndex: number;
   /** The prompt's short name, or the prompt where it has none. */
   readonly promptName: string;
+  /** Whole, as it was drawn. */
   readonly prompt: string;
   /** What guidance pushes away from; null where it was left out. */
   readonly negative: string | null;
@@ -58,8 +82,11 @@ export interface Labels {
   readonly seed: string;
   /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
+  /** As `open` takes it: "cpu", "webgpu", "openvino:CPU", … */
   readonly device: string;
+  /** What the U-Net computes in: "fp32", "int8", … */
   readonly precision: string;
 }
 
@@ -173,9 +200,10 @@ export const COLUMNS: Readonly<Record<Column, "text" | "whole" | "real" | "boole
   made: "text",
 };
 
-/** The metrics of single pictures. */
 /** A metric of a single picture. */
 export type CellMetric = keyof CellQuality;
+
+/** The metrics of single pictures. */
 export const CELL_METRICS: readonly CellMetric[] = [
   "promptScore",
   "retrieved",

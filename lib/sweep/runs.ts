@@ -1,10 +1,10 @@
 /** A comparison's results. */
 
-import type { DataFrame } from "nodejs-polars";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Provenance } from "../model/provenance.ts";
 import { openSafetensors, readTensor } from "../weights/safetensors.ts";
 import { readPicture } from "../view/picture.ts";
+import type { Frame } from "../view/table_export.ts";
 import { type Cell, CELL_METRICS, type Column, COLUMNS } from "./cell.ts";
 import type { Plan } from "./plan.ts";
 import { provenanceOfPlan } from "./provenance.ts";
@@ -12,10 +12,13 @@ import { rowsOf, summarise, type Summary } from "./summary.ts";
 
 /** A cell that a sweep set aside. */
 export interface FailedCell {
+  /** What its result would be stored under. */
   readonly key: string;
   /** 'base by lightning-4step on "snow", seed 7' */
   readonly name: string;
+  /** One sentence: why the last try failed. */
   readonly error: string;
+  /** How often it was begun: three times, or fewer where its model could not be opened. */
   readonly tries: number;
 }
 
@@ -53,7 +56,7 @@ export class Runs {
   /**
    * The cells as a Polars frame, one row each; columns as `COLUMNS` says. Polars is loaded at the first call.
    */
-  async frame(): Promise<DataFrame> {
+  async frame(): Promise<Frame> {
     const { default: pl } = await import("nodejs-polars");
     const kinds = { text: pl.Utf8, whole: pl.Int32, real: pl.Float64, boolean: pl.Bool };
     const metrics: readonly string[] = CELL_METRICS;

@@ -17,6 +17,7 @@ import { Store } from "./store.ts";
 import { taskOf } from "./task.ts";
 import { workersOf, type WorkersOptions } from "./workers.ts";
 
+/** Where the cells of a plan run, and where their results go. */
 export interface SweepOptions {
   /**
    * Where cells run. "here" (default): in this process, one after the other. "workers": in several processes of this

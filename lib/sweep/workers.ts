@@ -7,6 +7,7 @@ import type { Plan, PlannedCell } from "./plan.ts";
 import { measuredShape, type Shape } from "./shape.ts";
 import type { Store } from "./store.ts";
 
+/** How many processes share the machine, and with how much of it each. */
 export interface WorkersOptions {
   /** Default: measured on this machine, once for each set of models. */
   readonly processes?: number;

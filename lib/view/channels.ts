@@ -1,5 +1,6 @@
 /** What the four channels of a latent hold, beside each other. */
 
+import { statistics } from "../measure/latent.ts";
 import type { Step } from "../model/step.ts";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
 import { Figure } from "./figure.ts";
@@ -30,8 +31,8 @@ export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsO
   return new Figure(() => {
     const first = latent.slice(0, 1);
     const limit = largest(first);
-    const row = channelPlanes(first).map((plane, channel) => {
-      const { mean, deviation } = moments(first.at(0).at(channel));
+    const row = channelPlanes(first).map((plane) => {
+      const { mean, deviation } = statistics({ data: plane.values });
       const caption = `mean ${mean.toFixed(2)} · sd ${deviation.toFixed(2)}`.replace("-", "−");
       const { raster } = heat(plane, { colors: diverging, range: [-limit, limit] });
       return { raster, scaling: "hard" as const, caption };
@@ -46,12 +47,4 @@ export function channels(item: Tensor | Step, { heading, cell = 160 }: ChannelsO
         row.map(({ caption }, channel) => `channel ${channel} ${caption}`).join(", "),
     });
   });
-}
-
-/** Mean and standard deviation of the finite values. */
-function moments({ data }: Tensor): { mean: number; deviation: number } {
-  const finite = data.filter((value) => Number.isFinite(value));
-  const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
-  const deviation = Math.sqrt(finite.reduce((sum, value) => sum + (value - mean) ** 2, 0) / finite.length);
-  return { mean, deviation };
 }

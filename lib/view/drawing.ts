@@ -5,8 +5,11 @@ import type { TextStyle } from "./text.ts";
 
 /** A picture on the sheet, scaled to fill its place. */
 export interface PlacedPicture {
+  /** Its pixels, as many as there are, whatever it is scaled to. */
   readonly raster: Raster;
+  /** CSS pixels from the left. */
   readonly x: number;
+  /** CSS pixels from the top. */
   readonly y: number;
   /** CSS pixels. */
   readonly width: number;
@@ -18,8 +21,11 @@ export interface PlacedPicture {
 
 /** A line of words; `y` is its baseline. */
 export interface PlacedText extends TextStyle {
+  /** One line: nothing is wrapped here. */
   readonly text: string;
+  /** CSS pixels from the left, of the end that `anchor` names. */
   readonly x: number;
+  /** CSS pixels from the top, of the baseline. */
   readonly y: number;
   /** Degrees clockwise about (x, y). Default 0. */
   readonly angle?: number;

@@ -6,13 +6,16 @@ import type { Ramp } from "./sheet.ts";
 /** Red, green, blue in 0..255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** A colour for every number of 0..1. */
-export type ColorScale = (t: number) => Rgb;
+/** A colour for every number of 0..1, written as red, green, blue into `color`: an array a pixel would cost the most. */
+export type ColorScale = (t: number, color: Float64Array) => void;
 
 /** A plane of numbers in rows. */
 export interface Plane {
+  /** Columns. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** `[height · width]`, row by row. */
   readonly values: Float32Array;
 }
 
@@ -36,12 +39,14 @@ export const diverging: ColorScale = through([[33, 102, 172], [255, 255, 255], [
 export const beyondColor: Rgb = [0, 255, 0];
 
 function through(anchors: readonly Rgb[]): ColorScale {
-  return (t) => {
+  const flat = Float64Array.from(anchors.flat());
+  return (t, color) => {
     const at = Math.min(1, Math.max(0, t)) * (anchors.length - 1);
     const from = Math.min(anchors.length - 2, Math.floor(at));
-    const [a, b] = [anchors[from], anchors[from + 1]];
-    const mix = (channel: 0 | 1 | 2) => a[channel] + (b[channel] - a[channel]) * (at - from);
-    return [mix(0), mix(1), mix(2)];
+    for (let channel = 0; channel < 3; channel++) {
+      const a = flat[3 * from + channel];
+      color[channel] = a + (flat[3 * from + 3 + channel] - a) * (at - from);
+    }
   };
 }
 
@@ -49,7 +54,11 @@ function through(anchors: readonly Rgb[]): ColorScale {
 export function ramp(colors: ColorScale, least: string, most: string): Ramp {
   const width = 256;
   const data = new Uint8Array(3 * width);
-  for (let x = 0; x < width; x++) data.set(colors(x / (width - 1)).map(Math.round), 3 * x);
+  const color = new Float64Array(3);
+  for (let x = 0; x < width; x++) {
+    colors(x / (width - 1), color);
+    data.set(color.map(Math.round), 3 * x);
+  }
   return { raster: { width, height: 1, data, notFinite: 0 }, least, most };
 }
 
@@ -70,18 +79,18 @@ export function heat({ width, height, values }: Plane, { colors, range: [low, hi
   const data = new Uint8Array(3 * width * height);
   const span = high - low || 1;
   const slack = 1e-6 * span; // the largest value itself is not beyond
+  const color = new Float64Array(3);
   let [beyond, notFinite] = [0, 0];
   for (let pixel = 0; pixel < width * height; pixel++) {
     const value = values[pixel];
-    let color: Rgb;
     if (!Number.isFinite(value)) {
-      color = brokenColor(pixel % width, Math.floor(pixel / width), 1);
+      color.set(brokenColor(pixel % width, Math.floor(pixel / width), 1));
       notFinite++;
     } else if (value < low - slack || value > high + slack) {
-      color = beyondColor;
+      color.set(beyondColor);
       beyond++;
     } else {
-      color = colors((value - low) / span);
+      colors((value - low) / span, color);
     }
     for (let channel = 0; channel < 3; channel++) data[3 * pixel + channel] = Math.round(color[channel]);
   }
@@ -105,14 +114,15 @@ export function resize({ width, height, values }: Plane, toWidth: number, toHeig
       return { low, high: Math.min(from - 1, low + 1), share: at - low };
     });
   const [columns, rows] = [places(width, toWidth), places(height, toHeight)];
-  rows.forEach((row, y) => {
-    columns.forEach((column, x) => {
-      const at = (row: number, column: number) => values[row * width + column];
-      const above = at(row.low, column.low) * (1 - column.share) + at(row.low, column.high) * column.share;
-      const below = at(row.high, column.low) * (1 - column.share) + at(row.high, column.high) * column.share;
-      out[y * toWidth + x] = above * (1 - row.share) + below * row.share;
-    });
-  });
+  let to = 0;
+  for (const { low, high, share } of rows) {
+    const [upper, lower] = [low * width, high * width];
+    for (const column of columns) {
+      const above = values[upper + column.low] * (1 - column.share) + values[upper + column.high] * column.share;
+      const below = values[lower + column.low] * (1 - column.share) + values[lower + column.high] * column.share;
+      out[to++] = above * (1 - share) + below * share;
+    }
+  }
   return { width: toWidth, height: toHeight, values: out };
 }
 
@@ -128,6 +138,7 @@ export function overlay(picture: Raster, plane: Plane, { colors, range: [low, hi
   const { values } = resize(plane, width, height);
   const data = new Uint8Array(picture.data.length);
   const square = brokenSquare(picture);
+  const color = new Float64Array(3);
   let { notFinite } = picture;
   for (let pixel = 0; pixel < width * height; pixel++) {
     if (!Number.isFinite(values[pixel])) {
@@ -136,9 +147,9 @@ export function overlay(picture: Raster, plane: Plane, { colors, range: [low, hi
       continue;
     }
     const amount = Math.min(1, Math.max(0, (values[pixel] - low) / (high - low || 1)));
-    const [red, green, blue] = [0, 1, 2].map((channel) => picture.data[3 * pixel + channel]);
+    const [red, green, blue] = [picture.data[3 * pixel], picture.data[3 * pixel + 1], picture.data[3 * pixel + 2]];
     const grey = underHeat.brightness * (0.299 * red + 0.587 * green + 0.114 * blue);
-    const color = colors(0.25 + 0.75 * amount);
+    colors(0.25 + 0.75 * amount, color);
     const share = underHeat.most * amount;
     for (let channel = 0; channel < 3; channel++) {
       data[3 * pixel + channel] = Math.round(grey * (1 - share) + color[channel] * share);
@@ -149,9 +160,9 @@ export function overlay(picture: Raster, plane: Plane, { colors, range: [low, hi
 
 /** The colours that `overlay` lays on black: what its legend shows. */
 export function overlayScale(colors: ColorScale): ColorScale {
-  return (t) => {
+  return (t, color) => {
     const [grey, share] = [underHeat.brightness * 128, underHeat.most * t];
-    const [red, green, blue] = colors(0.25 + 0.75 * t).map((channel) => grey * (1 - share) + channel * share);
-    return [red, green, blue];
+    colors(0.25 + 0.75 * t, color);
+    for (let channel = 0; channel < 3; channel++) color[channel] = grey * (1 - share) + color[channel] * share;
   };
 }

@@ -63,11 +63,16 @@ export async function look(item: Item, { decode, space = "sdxl", of }: LookOptio
 /** @param pictures `[batch, 3, h, w]` @returns the share of pixels with a colour outside of 0..1 */
 function clippedShare({ data, shape: [batch, , height, width] }: Tensor): number {
   const size = height * width;
+  const strong = (value: number) => value < 0 || value > 1;
   let clipped = 0;
-  for (let place = 0; place < batch * size; place++) {
-    const at = Math.floor(place / size) * 3 * size + place % size;
-    const colors = [data[at], data[at + size], data[at + 2 * size]]; // what is not finite is marked as such
-    if (colors.every(Number.isFinite) && colors.some((value) => value < 0 || value > 1)) clipped++;
+  for (let picture = 0; picture < batch; picture++) {
+    for (let at = 3 * picture * size; at < (3 * picture + 1) * size; at++) {
+      const red = data[at];
+      const green = data[at + size];
+      const blue = data[at + 2 * size];
+      if (!Number.isFinite(red + green + blue)) continue; // marked as such
+      if (strong(red) || strong(green) || strong(blue)) clipped++;
+    }
   }
   return clipped / (batch * size);
 }

@@ -69,10 +69,16 @@ export function latentToRgb(latent: Tensor, space: LatentSpace = "sdxl"): Tensor
 /** The channels of the first latent of a batch, each a plane. @param latent `[batch, channels, h, w]` */
 export function channelPlanes(latent: Tensor): Plane[] {
   const [, channels, height, width] = latent.shape;
-  return Array.from({ length: channels }, (_, channel) => ({ width, height, values: latent.at(0).at(channel).data }));
+  const first = latent.at(0);
+  return Array.from({ length: channels }, (_, channel) => ({ width, height, values: first.at(channel).data }));
 }
 
 /** The largest finite magnitude, by which heat maps of one latent share a scale. */
-export function largest({ data }: Tensor): number {
-  return data.reduce((most, value) => Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most, 0);
+export function largest({ data }: { readonly data: Float32Array }): number {
+  let most = 0;
+  for (const value of data) {
+    const magnitude = Math.abs(value);
+    if (magnitude > most && magnitude < Infinity) most = magnitude; // NaN is neither
+  }
+  return most;
 }

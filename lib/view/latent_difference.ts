@@ -6,6 +6,7 @@ import { formatShape, type Tensor } from "../tensor/tensor.ts";
 import { Figure } from "./figure.ts";
 import { beyondNote, ember, heat, type Plane, ramp } from "./heat.ts";
 import { fittedNote, type Item, look, type LookOptions, shown, stepTitle } from "./items.ts";
+import { largest } from "./latent.ts";
 import { layOut, notFiniteNote, type SheetCell } from "./sheet.ts";
 
 /** How the difference of latents is drawn. */
@@ -47,7 +48,7 @@ export function latentDifference(items: readonly Item[], options: LatentDifferen
     const looked = [];
     for (const item of all) looked.push(await look(item, options)); // a decoder runs one at a time
     const planes = tensors.map((tensor) => rootMeanSquare(tensor, reference));
-    const limit = options.limit ?? Math.max(...planes.map(largest));
+    const limit = options.limit ?? Math.max(...planes.map(({ values }) => largest({ data: values })));
     const heats = planes.map((plane) => heat(plane, { colors: ember, range: [0, limit] }));
     const relative = tensors.map((tensor) =>
       `‖a − b‖ / ‖b‖ = ${relativeL2(tensor.at(0), reference.at(0)).toPrecision(2)}`
@@ -88,6 +89,3 @@ function rootMeanSquare(a: Tensor, b: Tensor): Plane {
   }
   return { width, height, values: values.map(Math.sqrt) };
 }
-
-const largest = ({ values }: Plane): number =>
-  values.reduce((most, value) => Number.isFinite(value) ? Math.max(most, value) : most, 0);

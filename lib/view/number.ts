@@ -2,9 +2,13 @@
 
 /** How values spread, in the column's unit. */
 export interface Spread {
+  /** How many values. */
   readonly count: number;
+  /** Half lie below it. */
   readonly median: number;
+  /** The smallest value. */
   readonly least: number;
+  /** The largest value. */
   readonly most: number;
 }
 

@@ -42,6 +42,7 @@ export async function encode(raster: Raster, format: PictureFormat = "png"): Pro
   return new Uint8Array(bytes);
 }
 
+/** What a saved picture carries beside its pixels. */
 export interface SavePictureOptions {
   /** What made it, as `provenanceOf` tells: the file carries it, with what A1111's and ComfyUI's readers show. */
   readonly provenance?: Provenance;

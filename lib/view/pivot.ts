@@ -13,10 +13,12 @@ export type Measured<Cell extends ComparedCell> =
   | NumberField<Cell>
   | ((cell: Cell) => number | null | undefined);
 
-type NumberField<Cell> = {
+/** The fields of a cell that hold a number, or may lack it. */
+export type NumberField<Cell> = {
   [Key in keyof Cell & string]: NonNullable<Cell[Key]> extends number ? Key : never;
 }[keyof Cell & string];
 
+/** Which axes a pivot has, and what stands in it. */
 export interface PivotOptions<Cell extends ComparedCell> {
   /** What tells the rows apart. Default model. */
   readonly rows?: Label | readonly Label[];
@@ -68,7 +70,9 @@ export function facets<Cell extends ComparedCell>(
   }));
 }
 
+/** Which pictures stand out, and how many are shown. */
 export interface ExtremesOptions<Cell extends ComparedCell> {
+  /** The number that they are sorted by. */
   readonly by: Measured<Cell>;
   /** Default "highest", as of scores; "lowest" as of distances and seconds. */
   readonly best?: "highest" | "lowest";
@@ -100,6 +104,7 @@ export function extremes<Cell extends ComparedCell>(
   }, { provenance: () => runs.provenance?.() });
 }
 
+/** Whose pictures are held against each other. */
 export interface DisagreementOptions {
   /** What draws the pictures that are held against each other. Default model and steps. */
   readonly between?: Label | readonly Label[];

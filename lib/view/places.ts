@@ -7,6 +7,7 @@ import { type Item, look, type Looked, type LookOptions } from "./items.ts";
 
 /** How a grid looks, whatever stands in it. */
 export interface GridStyle {
+  /** One line over the whole. */
   readonly heading?: string;
   /** Under the whole, a sentence each. */
   readonly notes?: readonly string[];
@@ -29,6 +30,7 @@ export interface GridOptions extends LookOptions, GridStyle, FigureOptions {
 /** Of a comparison: what tells rows and columns apart. */
 export interface ComparedGridOptions extends ArrangeOptions, GridStyle {}
 
+/** Rows of a grid; undefined leaves a place empty. */
 export type Items = readonly (readonly (Item | undefined)[])[];
 
 /** Items, or a comparison's results, each with its own options. */

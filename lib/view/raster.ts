@@ -4,8 +4,11 @@ import { formatShape, Tensor } from "../tensor/tensor.ts";
 
 /** An opaque picture: rows of red, green, blue bytes. */
 export interface Raster {
+  /** Pixels of a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
+  /** `[height · width · 3]`, row by row. */
   readonly data: Uint8Array<ArrayBuffer>;
   /** Pixels that held NaN or an infinity and are drawn as a magenta checker. */
   readonly notFinite: number;

@@ -1,7 +1,6 @@
 /** Tables to publish: one description, written as Markdown, LaTeX, CSV, Parquet and HTML. */
 
 import { extname } from "node:path";
-import type { DataFrame } from "nodejs-polars";
 import type { Provenance } from "../model/provenance.ts";
 import { sidecarOf } from "./carry.ts";
 import type { ProvenanceSource } from "./figure.ts";
@@ -42,6 +41,9 @@ export interface TableOptions {
 /** A file that a table is written as. */
 export type TableFormat = "md" | "tex" | "csv" | "parquet" | "html";
 export const tableFormats: readonly TableFormat[] = ["md", "tex", "csv", "parquet", "html"];
+
+/** A Polars frame, nodejs-polars' own: `frame.select("model")`, `frame.writeCSV()`, … */
+export type Frame = ReturnType<(typeof import("nodejs-polars"))["DataFrame"]>;
 
 /** Rows and columns, to be shown and to be published. */
 export class Table {
@@ -136,7 +138,7 @@ export class Table {
   }
 
   /** All values with all digits, a spread as `…_median`, `…_least`, `…_most`, `…_count`. Units are the columns' own. */
-  async frame(): Promise<DataFrame> {
+  async frame(): Promise<Frame> {
     const { default: polars } = await import("nodejs-polars");
     const series = this.#forPrograms().map(([name, values]) => polars.Series(name, ofOneKind(values)));
     return polars.DataFrame(series);

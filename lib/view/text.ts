@@ -9,11 +9,14 @@
 // @ts-types="npm:@types/opentype.js@1.3.10"
 import opentype from "opentype.js";
 
+/** How bold: as CSS counts it. */
 export type Weight = 400 | 600;
 
+/** How a line of words looks. */
 export interface TextStyle {
   /** Font size in CSS pixels. */
   readonly size: number;
+  /** 400 for text (default), 600 for headings: the two that the fonts of the kit have. */
   readonly weight?: Weight;
   /** Default near black: figures stand on white. */
   readonly color?: string;

@@ -5,10 +5,13 @@ import { escapeHtml } from "./table.ts";
 
 /** One of those that run cells. */
 export interface WorkerState {
+  /** As logs call it: "worker 1" on this machine; on a queue with the host's name before it. */
   readonly name: string;
   /** The model whose cells it runs. */
   readonly model?: string;
+  /** Cells that it finished. */
   readonly done: number;
+  /** Cells whose last try failed with it: they were set aside. */
   readonly failed: number;
   /** Cells a second, over the last minute. */
   readonly rate: number;
@@ -22,18 +25,23 @@ export interface WorkerState {
 export interface SweepState {
   /** Cells in all, of them finished (stored before included) and set aside. */
   readonly total: number;
+  /** Finished, those that were stored before included. */
   readonly done: number;
+  /** Set aside after their last try. */
   readonly failed: number;
   /** Of the finished, those that were stored before. */
   readonly before: number;
   /** Cells a second, over the last minute. */
   readonly rate: number;
+  /** Since the sweep was begun. */
   readonly elapsedSeconds: number;
   /** Left out until something was finished. */
   readonly remainingSeconds?: number;
+  /** Those of this machine, or all of the queue that were heard of. */
   readonly workers: readonly WorkerState[];
   /** The last ones. */
   readonly failures: readonly { readonly cell: string; readonly error: string }[];
+  /** Whether nothing is left to run, or it was stopped. */
   readonly ended: boolean;
 }
 

@@ -5,7 +5,9 @@ import type { Weights } from "./weights.ts";
 
 /** A network of a checkpoint: its architecture, and where its weights lie. */
 export interface Part<Architecture> {
+  /** Its widths and depths. */
   readonly architecture: Architecture;
+  /** Its tensors, as pointers into their files. */
   readonly weights: Weights;
   /** Whether a config said so; otherwise the shapes of the tensors did. */
   readonly told: "by config" | "by shapes";
@@ -13,6 +15,7 @@ export interface Part<Architecture> {
 
 /** A folder of vocab.json and merges.txt. */
 export interface TokenizerFolder {
+  /** Absolute path. */
   readonly folder: string;
   /** What fills up a short prompt, where the folder does not say. Default: the end-of-text token. */
   readonly pad?: string;
@@ -44,15 +47,23 @@ export interface Markers {
 export interface Contents {
   /** Absolute path. */
   readonly path: string;
+  /** The form that it is published in. */
   readonly layout: Layout;
+  /** What denoises. */
   readonly unet?: Part<UnetArchitecture>;
+  /** What a latent becomes a picture by, and the other way round. */
   readonly vae?: Part<AutoencoderArchitecture>;
+  /** CLIP ViT-L in SDXL. */
   readonly textEncoder?: Part<ClipTextArchitecture>;
+  /** OpenCLIP bigG in SDXL: its pooled text goes to the U-Net, too. */
   readonly textEncoder2?: Part<ClipTextArchitecture>;
+  /** Vocabulary of the first text encoder. */
   readonly tokenizer?: TokenizerFolder;
+  /** Vocabulary of the second. */
   readonly tokenizer2?: TokenizerFolder;
   /** scheduler/scheduler_config.json. */
   readonly schedulerConfig?: string;
+  /** What tensors without weight say about how to run it. */
   readonly markers: Markers;
   /** Whether a missing negative prompt means zeros instead of the empty text's embeddings. */
   readonly forceZerosForEmptyPrompt: boolean;
@@ -62,6 +73,7 @@ export interface Contents {
   readonly ignored: readonly string[];
 }
 
+/** SDXL's networks, as diffusers names their folders. */
 export type PartName = "unet" | "vae" | "text_encoder" | "text_encoder_2";
 
 /** A part that is there and cannot be told: what is wrong, and its tensors where they could be read. */

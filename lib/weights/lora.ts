@@ -28,13 +28,16 @@ export interface LoraModule {
   readonly scale: number;
 }
 
+/** A network that a LoRA may change; the VAE is none of them. */
 export type LoraPart = "unet" | "text_encoder" | "text_encoder_2";
 
 /** A LoRA, matched to a model. */
 export interface Lora {
   /** Absolute path. */
   readonly path: string;
+  /** For each network, by the name of the weight that is changed. */
   readonly modules: Readonly<Record<LoraPart, ReadonlyMap<string, LoraModule>>>;
+  /** Each that occurs, once. */
   readonly ranks: readonly number[];
   /** Modules of the file that the model does not have, and tensors that are no part of a module. */
   readonly unmatched: readonly string[];

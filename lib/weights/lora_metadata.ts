@@ -6,7 +6,8 @@
  */
 
 import * as v from "valibot";
-import { finite, issueClause, jsonOf } from "./config.ts";
+import { finite, issueClause } from "./config.ts";
+import { JsonFault, parseJson } from "./json.ts";
 import { shown } from "./said.ts";
 
 const settings = v.looseObject({
@@ -28,7 +29,7 @@ export type ScaleOf = (part: string, module: string, rank: number) => number | u
 export function readLoraMetadata(path: string, metadata: ReadonlyMap<string, string>): ScaleOf {
   const text = metadata.get("lora_adapter_metadata");
   if (text === undefined) return () => undefined;
-  const parsed = v.safeParse(v.record(v.string(), v.unknown()), jsonOf(path, text));
+  const parsed = v.safeParse(v.record(v.string(), v.unknown()), jsonIn(path, text));
   if (!parsed.success) throw notUnderstood(path, "it is no JSON object");
   const parts = new Map<string, Record<string, unknown>>();
   for (const [name, value] of Object.entries(parsed.output)) {
@@ -57,6 +58,15 @@ export function readLoraMetadata(path: string, metadata: ReadonlyMap<string, str
     // Rank-stabilised LoRA divides by the root (arXiv 2312.03732, equation 4).
     return alpha / (known.use_rslora ? Math.sqrt(rank) : rank);
   };
+}
+
+function jsonIn(path: string, text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonFault) throw notUnderstood(path, `it is no JSON object: ${error.message}`);
+    throw error;
+  }
 }
 
 function notUnderstood(path: string, what: string): SyntaxError {

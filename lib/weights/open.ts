@@ -13,6 +13,7 @@ import { openFile } from "./file.ts";
 import { kindOf } from "./files.ts";
 import { openFolder } from "./folder.ts";
 
+/** What stands in for parts of a checkpoint. */
 export interface CheckpointOptions {
   /** A file or folder whose U-Net takes the place of the checkpoint's. */
   readonly unet?: string;

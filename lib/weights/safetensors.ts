@@ -17,8 +17,11 @@ const MAX_HEADER_BYTES = 100_000_000;
 /** Values of a tensor that is read into memory: 8 GiB in float32. SDXL's largest has 63 million, a long record 10⁸. */
 const MAX_VALUES = 2 ** 31;
 
+/** A file of which the header was read, and nothing else. */
 export interface SafetensorsFile extends Header {
+  /** Absolute where a checkpoint was opened. */
   readonly path: string;
+  /** Of the whole file, header included. */
   readonly byteLength: number;
 }
 

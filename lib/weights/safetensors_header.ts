@@ -4,10 +4,22 @@ import { formatShape, type Shape, sizeOf } from "../tensor/tensor.ts";
 import { JsonFault, parseJson } from "./json.ts";
 import { plain, shown } from "./said.ts";
 
-/** Element types that SDXL's files hold, with their size in bytes. */
-export const BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
+/** An element type, by the name that safetensors gives it. */
+export type DType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
 
-export type DType = keyof typeof BYTES;
+/** Element types that SDXL's files hold, with their size in bytes. */
+export const BYTES: Readonly<Record<DType, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
 
 /** Tensors of a file. SDXL's single file has 2,515; a LoRA of all its layers in three tensors each has 7,000. */
 const MAX_TENSORS = 100_000;
@@ -20,17 +32,23 @@ const MAX_NAME = 512;
 
 /** Where a tensor lies. The bytes are row-major and little-endian. */
 export interface TensorEntry {
+  /** As it stands in the file. */
   readonly name: string;
+  /** Of every value of it. */
   readonly dtype: DType;
+  /** Row-major; `[]` for a scalar. */
   readonly shape: Shape;
   /** Position of the first byte in the file. */
   readonly offset: number;
+  /** Values times bytes of the type. */
   readonly byteLength: number;
 }
 
 /** What a header says. */
 export interface Header {
+  /** The file's own remarks, text by text. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** By their names in the file. */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
 

@@ -12,11 +12,13 @@ export interface WeightRef {
   readonly key: string;
   /** Absolute path. */
   readonly file: string;
+  /** As it lies in the file. */
   readonly dtype: DType;
   /** As it lies: with `transposed`, the other way round than the network wants it. */
   readonly shape: Shape;
   /** Position of the first byte in the file. */
   readonly offset: number;
+  /** Of the tensor, or of the rows of it that are meant. */
   readonly byteLength: number;
   /** Whether the last two dimensions are to be swapped. */
   readonly transposed?: true;
@@ -26,8 +28,9 @@ export interface WeightRef {
 export interface WeightSource {
   /** What the tensors belong to, for errors: "unet", "vae", … */
   readonly part: string;
+  /** Whether there is a tensor of that name, of whatever shape. */
   has(key: string): boolean;
-  /** @throws RangeError when the tensor is missing or has another shape */
+  /** Where the tensor lies. @throws RangeError when it is missing or has another shape */
   get(key: string, shape: Shape): WeightRef;
 }
 
@@ -48,6 +51,7 @@ export function sourcesOf(files: readonly SafetensorsFile[]): readonly Source[] 
   return files.flatMap((file) => [...file.tensors.values()].map((entry) => ({ file, entry, name: entry.name })));
 }
 
+/** The tensors of one network under diffusers' names, as pointers into their files: nothing is read. */
 export class Weights implements WeightSource {
   readonly #refs = new Map<string, WeightRef>();
   readonly #used = new Set<string>();
@@ -55,7 +59,12 @@ export class Weights implements WeightSource {
   #files: readonly SafetensorsFile[];
   #ignored: readonly string[];
 
-  /** @param part what the tensors belong to, for errors: "unet", "vae", … */
+  /**
+   * What opens a checkpoint makes it.
+   *
+   * @internal
+   * @param part what the tensors belong to, for errors: "unet", "vae", …
+   */
   constructor(readonly part: string, sources: readonly Source[], rules: Rules = []) {
     this.#files = [...new Set(sources.map(({ file }) => file))];
     const ignored: string[] = [];
@@ -80,6 +89,7 @@ export class Weights implements WeightSource {
     return this.#ignored;
   }
 
+  /** Whether there is a tensor of that name, of whatever shape. */
   has(key: string): boolean {
     return this.#refs.has(key);
   }

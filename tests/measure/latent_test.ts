@@ -27,6 +27,34 @@ Deno.test("a wave has all of its power at its own frequency, along rows, columns
   }
 });
 
+Deno.test("the power is that of the sum which defines the transform, for sizes with and without halves", () => {
+  for (const [channels, height, width] of [[3, 6, 20], [2, 8, 16], [1, 5, 7]]) {
+    const latent = noise([channels, height, width]);
+    const longer = Math.max(height, width);
+    const rings = Array.from({ length: Math.floor(longer / 2) }, (): number[] => []);
+    for (let v = 0; v < height; v++) {
+      for (let u = 0; u < width; u++) {
+        const cycles = Math.hypot(Math.min(u, width - u) / width, Math.min(v, height - v) / height);
+        const ring = rings[Math.round(longer * cycles) - 1];
+        for (let channel = 0; channel < channels && ring !== undefined; channel++) {
+          let [real, imaginary] = [0, 0];
+          for (let place = 0; place < height * width; place++) {
+            const angle = 2 * Math.PI * (u * (place % width) / width + v * Math.floor(place / width) / height);
+            real += latent.data[channel * height * width + place] * Math.cos(angle);
+            imaginary -= latent.data[channel * height * width + place] * Math.sin(angle);
+          }
+          ring.push((real ** 2 + imaginary ** 2) / (height * width));
+        }
+      }
+    }
+    const { power } = spectrum(latent);
+    rings.forEach((values, ring) => {
+      const wanted = values.reduce((sum, value) => sum + value, 0) / values.length;
+      ok(Math.abs(power[ring] / wanted - 1) < 1e-9, `${power[ring]} for ${wanted} on ring ${ring + 1}`);
+    });
+  }
+});
+
 Deno.test("odd sizes are transformed too, and what is no latent or no number is refused", async () => {
   const { power } = spectrum(noise([4, 15, 9]));
   ok(power.every((value) => value > 0.3 && value < 3), power.join());

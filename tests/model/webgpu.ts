@@ -7,13 +7,13 @@ const [device] = Deno.args;
 if (device !== "cpu" && device !== "webgpu") {
   throw new RangeError(`Cannot run on "${device}": wanted is cpu or webgpu.`);
 }
-await using model = await open(goldenPath("tiny-deep"), { device });
+await using model = await open(goldenPath("tiny-sdxl"), { device });
 const { step, image } = await model.generate({
-  prompt: "gold",
-  seed: 7,
-  steps: 1,
-  guidance: 0,
-  size: { width: 64, height: 64 },
+  prompt: "neon fish, snow",
+  seed: 11,
+  steps: 2,
+  guidance: 4,
+  size: { width: 32, height: 32 },
 });
 const { context, pooled } = step.conditioning;
 const tensors = { context, pooled, latent: step.latent, image };

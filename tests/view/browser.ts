@@ -1,11 +1,14 @@
-/** Pages of the kit's own in headless Chromium, from a file, with what they ask for and complain about written down. */
+/** What the kit writes in headless Chromium: SVG drawn, and pages with what they ask for and complain about noted. */
 
 import { type Browser, chromium, type Page } from "playwright-core";
-import { haveChromium } from "./rendered.ts";
+import { works } from "./rendered.ts";
 
 const executablePath = Deno.env.get("FEWSTEP_CHROMIUM") ?? "/usr/bin/chromium";
 
-export { haveChromium };
+export const haveChromium = await works(executablePath, "--version");
+if (!haveChromium) {
+  console.log(`skipped: what needs a browser; no Chromium at ${executablePath} (FEWSTEP_CHROMIUM names it)`);
+}
 
 export interface Opened {
   readonly page: Page;
@@ -25,8 +28,37 @@ const quiet = [
   "--disable-sync",
 ];
 
+/**
+ * A browser that has opened a page. Chromium may end before it has where the machine is short of memory; that says
+ * nothing about what is tested, so it is started once more, and that is told.
+ */
 export async function launch(): Promise<Browser> {
-  return await chromium.launch({ executablePath, args: quiet });
+  try {
+    return await started();
+  } catch (error) {
+    console.log(`Chromium did not get to its first page and is started once more: ${String(error).split("\n")[0]}`);
+    return await started();
+  }
+}
+
+async function started(): Promise<Browser> {
+  const browser = await chromium.launch({ executablePath, args: quiet });
+  try {
+    await (await browser.newPage()).close();
+    return browser;
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
+}
+
+/** A PNG with two device pixels per CSS pixel. */
+export async function chromiumPng(browser: Browser, svg: string): Promise<Uint8Array> {
+  const page = await browser.newPage({ deviceScaleFactor: 2 });
+  await page.setContent(`<body style="margin:0;background:#000">${svg}</body>`);
+  const png = await page.locator("svg").first().screenshot();
+  await page.close();
+  return new Uint8Array(png);
 }
 
 /** Opens a file as a reader would, by its path, and hands it to `look`. */

@@ -7,8 +7,9 @@ import { type Drawing, Figure } from "../../lib/view/figure.ts";
 import { grid } from "../../lib/view/grid.ts";
 import { loadSharp, readPicture } from "../../lib/view/picture.ts";
 import { timeAgainstQuality } from "../../lib/view/plots.ts";
+import { chromiumPng, haveChromium, launch } from "./browser.ts";
 import { sampleComparison, sampleSummary } from "./comparison.ts";
-import { chromiumPng, haveChromium, havePoppler, popplerPng, run } from "./rendered.ts";
+import { havePoppler, popplerPng, run } from "./rendered.ts";
 import { disc, waves } from "./samples.ts";
 import { matchSnapshot } from "./snapshot.ts";
 
@@ -73,15 +74,25 @@ const figures: readonly (readonly [string, Figure])[] = [
   ["latents", grid([[waves(), disc(0.3)]], { cell: 120 })],
 ];
 
+Deno.test({
+  name: "Chromium draws the SVG as the PNG is",
+  ignore: !haveChromium,
+  fn: async (test) => {
+    const browser = await launch();
+    try {
+      for (const [name, figure] of figures) {
+        await test.step(name, async () => {
+          const { mean, far } = await difference(await chromiumPng(browser, await figure.svg()), await figure.png());
+          ok(mean < 1.5 && far < 0.004, `mean ${mean.toFixed(2)} of 255, ${(far * 100).toFixed(2)} % far off`);
+        });
+      }
+    } finally {
+      await browser.close();
+    }
+  },
+});
+
 for (const [name, figure] of figures) {
-  Deno.test({
-    name: `Chromium draws the SVG as the PNG is: ${name}`,
-    ignore: !haveChromium,
-    fn: async () => {
-      const { mean, far } = await difference(await chromiumPng(await figure.svg()), await figure.png());
-      ok(mean < 1.5 && far < 0.004, `mean ${mean.toFixed(2)} of 255, ${(far * 100).toFixed(2)} % far off`);
-    },
-  });
   Deno.test({
     name: `poppler draws the PDF as the PNG is: ${name}`,
     ignore: !havePoppler,

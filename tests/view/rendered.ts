@@ -1,8 +1,6 @@
-/** Exported files as other programs draw them: SVG in headless Chromium, PDF by poppler's pdftoppm. */
+/** Exported files as other programs draw them: PDF by poppler's pdftoppm; `browser.ts` has SVG in Chromium. */
 
-import { chromium } from "playwright-core";
-
-async function works(command: string, ...args: string[]): Promise<boolean> {
+export async function works(command: string, ...args: string[]): Promise<boolean> {
   try {
     return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output()).success;
   } catch (error) {
@@ -11,31 +9,12 @@ async function works(command: string, ...args: string[]): Promise<boolean> {
   }
 }
 
-const executablePath = Deno.env.get("FEWSTEP_CHROMIUM") ?? "/usr/bin/chromium";
-
-export const haveChromium = await works(executablePath, "--version");
-if (!haveChromium) {
-  console.log(`skipped: SVG in a browser; no Chromium at ${executablePath} (FEWSTEP_CHROMIUM names it)`);
-}
-
 export const havePoppler = await works("pdftoppm", "-v");
 if (!havePoppler) console.log("skipped: PDF drawn by pdftoppm; it is not installed (Debian: poppler-utils)");
 
 export const haveLatex = await works("pdflatex", "--version");
 if (!haveLatex) {
   console.log("skipped: LaTeX tables compiled; pdflatex is not installed (Debian: texlive-latex-recommended)");
-}
-
-/** A PNG with two device pixels per CSS pixel. */
-export async function chromiumPng(svg: string): Promise<Uint8Array> {
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-  try {
-    const page = await browser.newPage({ deviceScaleFactor: 2 });
-    await page.setContent(`<body style="margin:0;background:#000">${svg}</body>`);
-    return new Uint8Array(await page.locator("svg").first().screenshot());
-  } finally {
-    await browser.close();
-  }
 }
 
 /** A PNG with two device pixels per CSS pixel, a CSS pixel being 1/96 inch. */

@@ -5,13 +5,15 @@ float16 rounds away less than one more step of training changes. Optimizers begi
 `cache` are not published; that stage makes them again in minutes, and bit by bit the same latents need the same VAE,
 which is why the base can be trained on.
 
-    python -m pocket.adopt          what is there; finished stages count as done
-    rm $FEWSTEP_TRAINING_DIR/finished/base    to train the base on
+    python -m pocket.adopt                  what is published; finished stages count as done
+    python -m pocket.adopt --keep start     a base that is still in training, into training/start: to go on elsewhere
+    python -m pocket.adopt --from start     goes on from there: VAE and tokenizers are done, the base is not
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 from pathlib import Path
@@ -23,8 +25,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTextModel, CLIPTextModelWithProjection
 
-from . import base, clip_scorer, config, distill, layouts, lightning, preview, stages, tokenizer, vae
-from .loop import save
+from . import base, clip_scorer, config, distill, export, layouts, lightning, preview, stages, tokenizer, vae
+from .loop import load, save
+
+
+UNFINISHED = "unfinished.json"
+"""Beside a base that is still in training: how far it has come."""
+
+
+def keep(target: Path) -> None:
+    """Writes the running base's averaged weights, with the VAE and the tokenizers, in the published layout."""
+    export.base_folder(target / "base", base.opened("cpu", release=False))
+    state = load(base.CHECKPOINT)
+    (target / UNFINISHED).write_text(json.dumps({key: state[key] for key in ("step", "seen", "pictures")}, indent=2) + "\n")
 
 
 def averaged(model: nn.Module) -> dict:
@@ -43,10 +56,13 @@ def adopt_base(source: Path) -> UNet2DConditionModel:
     first = CLIPTextModel.from_pretrained(source / "base" / "text_encoder", dtype=torch.float32)
     second = CLIPTextModelWithProjection.from_pretrained(source / "base" / "text_encoder_2", dtype=torch.float32)
     parts = (unet, first, second)
-    state = {"step": 0, "seen": 0, "models": [part.state_dict() for part in parts], "averages": [averaged(part) for part in parts], "pictures": 0}
-    save(base.RELEASE, state)
+    unfinished = source / UNFINISHED
+    at = json.loads(unfinished.read_text()) if unfinished.exists() else {"step": 0, "seen": 0, "pictures": 0}
+    state = {**at, "models": [part.state_dict() for part in parts], "averages": [averaged(part) for part in parts]}
     save(base.CHECKPOINT, state)
-    stages.finish("base")
+    if not unfinished.exists():
+        save(base.RELEASE, state)
+        stages.finish("base")
     return unet
 
 
@@ -107,6 +123,11 @@ def adopt(source: Path) -> list[str]:
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--from", dest="source", type=Path, default=config.MODELS)
-    for adopted in adopt(arguments.parse_args().source):
-        print(adopted)
+    arguments.add_argument("--from", dest="source", type=Path, default=config.MODELS, help="default: models/pocket")
+    arguments.add_argument("--keep", type=Path, metavar="FOLDER", help="write the base in training there instead")
+    given = arguments.parse_args()
+    if given.keep:
+        keep(given.keep)
+    else:
+        for adopted in adopt(given.source):
+            print(adopted)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pocket import adopt, base, config, distill, export, lightning, stages, vae
+from pocket.loop import load
 from pocket.workers import Workers
 
 
@@ -43,3 +44,23 @@ def test_adopted_models_are_the_published_ones(tmp_path_factory: pytest.TempPath
         torch.testing.assert_close(value, student[key], rtol=1e-3, atol=1e-4)
     assert (work / "finished" / "base").exists()
     shutil.rmtree(published)
+
+
+def test_a_base_in_training_goes_on_elsewhere_from_its_step(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    if not base.CHECKPOINT.exists():
+        base.train("cpu", Workers(1))
+    kept = tmp_path_factory.mktemp("kept")
+    adopt.keep(kept)
+    step, average = load(base.CHECKPOINT)["step"], base.opened("cpu", release=False).unet.state_dict()
+    work = request.getfixturevalue("elsewhere")
+    assert adopt.adopt(kept) == []
+    assert not (work / "finished" / "base").exists() and not base.RELEASE.exists()
+    assert load(base.CHECKPOINT)["step"] == step
+    for key, value in base.opened("cpu", release=False).unet.state_dict().items():
+        torch.testing.assert_close(value, average[key], rtol=1e-3, atol=1e-4)
+    settings = config.load().base
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setattr(settings, "steps", step + 1)
+    base.train("cpu", Workers(1))
+    assert load(base.CHECKPOINT)["step"] == step + 1
+    shutil.rmtree(kept)

@@ -5,29 +5,38 @@ import type { AutoencoderArchitecture, ClipTextArchitecture, UnetArchitecture } 
 import type { Layout, PartName } from "../../weights/checkpoint.ts";
 import type { DType } from "../../weights/weights.ts";
 
+/** Of one of a checkpoint's networks. */
 export type Architecture = UnetArchitecture | AutoencoderArchitecture | ClipTextArchitecture;
 
 /** How much is stored in one element type. */
 export interface DTypeCount {
+  /** As safetensors names it: "F32", "F16", "BF16", … */
   readonly dtype: DType;
+  /** How many are stored in it. */
   readonly tensors: number;
+  /** Numbers in them. */
   readonly parameters: number;
 }
 
+/** A file of weights. */
 export interface StoredFile {
   /** Within the inspected folder; a single file's own name. */
   readonly name: string;
+  /** The whole file, header included. */
   readonly bytes: number;
 }
 
+/** A block of the U-Net, and how much of it there is. */
 export interface BlockCount {
   /** "down_blocks.0", "mid_block", …; the ends by their layer's name. */
   readonly name: string;
+  /** Numbers in its tensors. */
   readonly parameters: number;
 }
 
 /** Tensors that are there and that no graph reads, and why that is right. */
 export interface Aside {
+  /** Why nothing needs them, as a clause. */
   readonly why: string;
   /** As in the file. */
   readonly names: readonly string[];
@@ -37,7 +46,9 @@ export interface Aside {
 export interface Misfit {
   /** diffusers' name. */
   readonly key: string;
+  /** As it lies in the file. */
   readonly shape: readonly number[];
+  /** As the architecture asks for it. */
   readonly wanted: readonly number[];
 }
 
@@ -45,7 +56,9 @@ export interface Misfit {
 export interface Views {
   /** Pieces of matrices that hold q, k and v in one. */
   readonly rows: number;
+  /** Matrices that lie the other way round. */
   readonly transpose: number;
+  /** 1×1 convolutions that are meant as matrices. */
   readonly squeeze: number;
   /** Stored in another type than float32. */
   readonly cast: number;
@@ -57,27 +70,39 @@ export interface KeyReport {
   readonly used: number;
   /** Those of them whose name in the file is not diffusers' own. */
   readonly renamed: number;
+  /** How many tensors are seen otherwise than they lie. */
   readonly views: Views;
   /** diffusers' names, in the order in which the network asks for them. */
   readonly missing: readonly { readonly key: string; readonly shape: readonly number[] }[];
+  /** Tensors of another shape than the network wants. */
   readonly misfits: readonly Misfit[];
+  /** Tensors that nothing reads, by reason. */
   readonly aside: readonly Aside[];
   /** Names in the file that belong nowhere. */
   readonly unknown: readonly string[];
 }
 
+/** One network of a checkpoint: where it lies, how large it is, whether it is whole. */
 export interface PartReport {
+  /** Which network. */
   readonly part: PartName;
+  /** Several where it is sharded. */
   readonly files: readonly StoredFile[];
+  /** Of its tensors, without headers. */
   readonly bytes: number;
+  /** As many as the files name for this part. */
   readonly tensors: number;
+  /** Numbers in its tensors. */
   readonly parameters: number;
   /** Largest first; more than one is a mixed part. */
   readonly dtypes: readonly DTypeCount[];
+  /** Left out where it cannot be told: `fault` says why. */
   readonly architecture?: Architecture;
+  /** Whether a config said so; otherwise the shapes of the tensors did. */
   readonly told?: "by config" | "by shapes";
   /** In the order of the network. Only of the U-Net. */
   readonly blocks: readonly BlockCount[];
+  /** Left out where there is no architecture to hold the tensors against. */
   readonly keys?: KeyReport;
   /** Why the architecture cannot be told, in a sentence. */
   readonly fault?: string;
@@ -85,6 +110,7 @@ export interface PartReport {
 
 /** A published architecture, by structure alone: a fine-tune or a distillation of it has the same. */
 export interface Structure {
+  /** "SDXL base", "SSD-1B", …: the name that it was published under. */
   readonly name: string;
   /** Why the kit does not run it. */
   readonly refused?: string;
@@ -94,11 +120,16 @@ export interface Structure {
 export interface Distillation {
   /** "SDXL-Lightning, 4 steps"; "cannot tell". */
   readonly family: string;
+  /**
+   * "published name": a file's name that its maker gave; "structure": tensors that only such a model has; "likely": a
+   * guess from a name or the header; "unknown": none.
+   */
   readonly certainty: "published name" | "structure" | "likely" | "unknown";
   /** What said so. */
   readonly reason: string;
 }
 
+/** A recipe that runs the weights. */
 export interface Fit {
   /** A name in `recipes`. */
   readonly recipe: string;
@@ -106,13 +137,17 @@ export interface Fit {
   readonly command: string;
 }
 
+/** What is told of every file or folder of weights. */
 export interface Told {
   /** As it was given. */
   readonly path: string;
+  /** Of all files of weights together. */
   readonly bytes: number;
   /** The safetensors header's own remarks, where they say what the weights are: modelspec.*, ss_*. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** To how many steps, as far as a name, the structure or the header tells. */
   readonly distillation: Distillation;
+  /** Recipes that run it; none where it cannot be run. */
   readonly recipes: readonly Fit[];
 }
 

@@ -2,6 +2,7 @@
 
 import type { Runtime } from "./session.ts";
 
+/** What `open` takes as `device`; docs/devices.md says what each needs. */
 export const DEVICES = ["cpu", "webgpu", "cuda", "openvino", "openvino:CPU", "openvino:GPU", "openvino:NPU"] as const;
 
 /** ONNX Runtime's processor, WebGPU or CUDA provider; OpenVINO's processor (as "openvino" alone), GPU or NPU. */

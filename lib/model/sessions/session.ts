@@ -27,16 +27,30 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** A library and a device that run networks. */
 export interface Runtime {
   /** For people: "ONNX Runtime 1.30.0, CPU". */
   readonly name: string;
-  /** How its graphs are to be written. */
+  /**
+   * How its graphs are to be written.
+   *
+   * @internal
+   */
   readonly lowering: Lowering;
-  /** How they are to be written where it computes in less, if it can. Default: `lowering`. */
+  /**
+   * How they are to be written where it computes in less, if it can. Default: `lowering`.
+   *
+   * @internal
+   */
   readonly reduced?: Readonly<Partial<Record<"fp16" | "bf16", Lowering>>>;
   /** What it does not compute in, with the reason. */
   readonly refused: Refusals;
-  /** Loads a network and its weights. @throws an Error whose message says which network and why. */
+  /**
+   * Loads a network and its weights.
+   *
+   * @internal
+   * @throws an Error whose message says which network and why
+   */
   load(network: Network): Promise<Session>;
   /**
    * The same runtime with its per-operator clock on. Every run is repeated on the same inputs, once to warm up and then

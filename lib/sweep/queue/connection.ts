@@ -2,6 +2,7 @@
 
 import { Redis } from "ioredis";
 
+/** Which Redis the machines of a fleet meet at. */
 export interface QueueOptions {
   /** "redis://USER:PASSWORD@HOST:PORT/DATABASE", or "rediss://…" for TLS. */
   readonly redis: string;
@@ -16,7 +17,9 @@ export interface QueueOptions {
   readonly takeOverSeconds?: number;
 }
 
+/** Which sweep's cells a fleet takes first, first to last. */
 export const PRIORITIES = ["high", "normal", "low"] as const;
+/** A sweep's turn: see `PRIORITIES`. */
 export type Priority = typeof PRIORITIES[number];
 
 export const DEFAULT_NAME = "fewstep";

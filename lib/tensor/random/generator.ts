@@ -4,6 +4,7 @@ import { bfloat16FromFloat32, float16FromFloat32, float32FromBfloat16, float32Fr
 
 /** The number types that torch draws noise in: a pipeline's own. */
 export const NOISE_TYPES = ["fp32", "fp16", "bf16"] as const;
+/** The number type that noise is drawn in: see `NOISE_TYPES`. */
 export type NoiseType = typeof NOISE_TYPES[number];
 
 /** float32 values as the type holds them, still float32. */
@@ -18,7 +19,9 @@ export function roundedTo(type: NoiseType, values: Float32Array<ArrayBuffer>): F
   }
 }
 
+/** A stream of random numbers at one place: a value, so a step that holds it can be taken twice. */
 export interface Generator {
+  /** Whose numbers: torch's Mersenne Twister on processors, or its Philox counter on CUDA. */
   readonly device: "cpu" | "cuda";
   /** The seed as torch reads it, 0 … 2⁶⁴ − 1. */
   readonly seed: bigint;

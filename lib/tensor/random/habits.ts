@@ -6,7 +6,12 @@
 import type { Shape, Tensor } from "../tensor.ts";
 import { batchNoise, type Generator, type NoiseType, torchGenerator } from "./mod.ts";
 
+/** How tools take the noise of a batch from seeds. */
 export const NOISE_HABITS = ["each-own", "one-stream", "counted-up"] as const;
+/**
+ * How a batch takes its noise from seeds. "each-own": a generator for each picture, as diffusers with a list.
+ * "one-stream": all from the first seed, as ComfyUI. "counted-up": seed, seed + 1, …, as A1111.
+ */
 export type NoiseHabit = typeof NOISE_HABITS[number];
 
 export interface HabitOptions {
