@@ -11,16 +11,42 @@ export interface Pace {
   readonly memory: number;
 }
 
-/** Denoises a task for so many seconds, at least one step, after one step that is not counted. Nothing is stored. */
-export async function measurePace({ model: described }: Group, task: Task, seconds: number): Promise<Pace> {
-  await using model = await open(described.model, { ...openOptions(described), warn: () => {} });
-  const start = await model.begin(requestOf(task));
-  await model.next(start);
-  const began = performance.now();
-  let steps = 0;
-  while (steps === 0 || performance.now() - began < 1000 * seconds) {
+/** A task's first step, as often as wanted. */
+export interface Pacer extends AsyncDisposable {
+  /** Denoises for so many seconds, at least one step. Nothing is stored. */
+  measure(seconds: number): Promise<Pace>;
+}
+
+/**
+ * Opens a group's model and denoises one step that is not counted, so that no measurement holds the loading.
+ *
+ * @param now milliseconds on a clock. Default `performance.now`
+ */
+export async function openPacer(
+  { model: described }: Group,
+  task: Task,
+  now: () => number = () => performance.now(),
+): Promise<Pacer> {
+  const model = await open(described.model, { ...openOptions(described), warn: () => {} });
+  try {
+    const start = await model.begin(requestOf(task));
     await model.next(start);
-    steps++;
+    return {
+      async measure(seconds) {
+        const began = now();
+        let steps = 0;
+        let taken = 0;
+        do {
+          await model.next(start);
+          steps++;
+          taken = now() - began;
+        } while (taken < 1000 * seconds);
+        return { stepsPerSecond: 1000 * steps / taken, memory: readMemory().peak };
+      },
+      [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await model[Symbol.asyncDispose]();
+    throw error;
   }
-  return { stepsPerSecond: 1000 * steps / (performance.now() - began), memory: readMemory().peak };
 }

@@ -6,7 +6,7 @@ import { type MakerHooks, type OpenMaker, openMaker } from "./maker.ts";
 import { type Answer, linesOf, MARK, orderSchema } from "./messages.ts";
 import { openPlace } from "./place.ts";
 import { checkKey } from "./check_key.ts";
-import { measurePace } from "./pace.ts";
+import { openPacer, type Pacer } from "./pace.ts";
 
 /**
  * Answers orders until stdin ends, and ends the process then: nothing goes on without the one that wanted it.
@@ -31,6 +31,7 @@ export async function serve(open: OpenMaker = openMaker): Promise<never> {
   };
   const warn = (message: string) => answer({ is: "warning", message });
   let lane: LocalLane | undefined;
+  let paced: { readonly of: string; readonly pacer: Pacer } | undefined;
   for (;;) {
     const line = orders.shift();
     if (line === undefined) {
@@ -44,7 +45,13 @@ export async function serve(open: OpenMaker = openMaker): Promise<never> {
         lane = new LocalLane({ files: await openPlace(order.place), open, ...hooks });
         answer({ is: "ready" });
       } else if (order.do === "pace") {
-        answer({ is: "paced", ...await measurePace(order.group, order.task, order.seconds) });
+        const of = JSON.stringify([order.group, order.task]);
+        if (paced?.of !== of) {
+          await paced?.pacer[Symbol.asyncDispose]();
+          paced = undefined;
+          paced = { of, pacer: await openPacer(order.group, order.task) };
+        }
+        answer({ is: "paced", ...await paced.pacer.measure(order.seconds) });
       } else {
         if (lane === undefined) throw new GroupError("Cannot run a cell: it was not told where files go.");
         answer({ is: "finished", receipt: await lane.run(order.group, order.task) });

@@ -49,6 +49,39 @@ Deno.test("a bucket keeps files under their hashes, and brings them where they a
     await throwsSentence(() => openPlace("s3:/x", folder), /^Cannot keep files in s3:\/x: s3:\/\/BUCKET/);
   }));
 
+Deno.test("a listing of several pages is read to its end", () =>
+  inFolder(async (folder) => {
+    const names = Array.from({ length: 100 }, (_, index) => nameOf("picture", String(index).padStart(64, "0")));
+    const asked: (string | null)[] = [];
+    // A server of two pages: a real one begins the second after 1,000 names.
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, ({ method, url }) => {
+      if (method === "HEAD") return new Response();
+      const query = new URL(url).searchParams;
+      if (query.get("prefix") !== "x/pictures/") return new Response("<ListBucketResult></ListBucketResult>");
+      const token = query.get("continuation-token");
+      asked.push(token);
+      const page = token === null ? names.slice(0, 60) : names.slice(60, 90);
+      const rest = token === null
+        ? "<IsTruncated>true</IsTruncated><NextContinuationToken>60</NextContinuationToken>"
+        : "";
+      const keys = page.map((name) => `<Contents><Key>x/${name}</Key></Contents>`).join("");
+      return new Response(`<ListBucketResult>${rest}${keys}</ListBucketResult>`);
+    });
+    const environment = {
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${server.addr.port}`,
+      AWS_ACCESS_KEY_ID: "x",
+      AWS_SECRET_ACCESS_KEY: "x",
+    };
+    for (const [name, value] of Object.entries(environment)) Deno.env.set(name, value);
+    try {
+      const files = await openPlace("s3://sweeps/x", folder);
+      equal([...await files.kept(names)].toSorted(), names.slice(0, 90));
+      equal(asked, [null, "60"]);
+    } finally {
+      for (const name of Object.keys(environment)) Deno.env.delete(name);
+    }
+  }));
+
 Deno.test("a sweep whose files lie in a bucket reads like any other", () =>
   inFolder(async (folder) => {
     await using _server = await startS3();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 /** The programs, as far as they are installed. */
 export const REDIS = await programIn(["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"], "redis-server");
+export const OPENSSL = await programIn(["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"], "openssl");
 export const POSTGRES = await postgresFolder();
 
 /** Why a test is left out, once a run. */
@@ -29,13 +30,15 @@ export interface RedisOptions {
   /** "aof": every write is in a file before it is answered. Default "memory". */
   readonly keeps?: "aof" | "memory";
   readonly password?: string;
+  /** Of redis-server, beside these. */
+  readonly args?: readonly string[];
 }
 
 /** Starts Redis. */
-export async function startRedis({ keeps = "memory", password }: RedisOptions = {}): Promise<Server> {
+export async function startRedis({ keeps = "memory", password, args: more = [] }: RedisOptions = {}): Promise<Server> {
   const folder = await Deno.makeTempDir({ prefix: "fewstep-redis-" });
   const port = freePort();
-  const args = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder, "--save", ""];
+  const args = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder, "--save", "", ...more];
   if (keeps === "aof") args.push("--appendonly", "yes", "--appendfsync", "everysec");
   if (password !== undefined) args.push("--requirepass", password);
   const start = () => started(REDIS ?? "redis-server", args, port);
