@@ -79,7 +79,11 @@ const mistakes: [code: number, args: string[], message: RegExp][] = [
   [2, ["--size", "big"], /^Cannot use --size "big": pixels as WIDTHxHEIGHT/],
   [2, ["--seed", "one"], /^Cannot use --seed "one": whole numbers/],
   [2, ["--seed", "18446744073709551616"], /^Cannot use --seed/],
-  [2, ["--device", "tpu"], /^Cannot use --device "tpu": wanted is cpu, webgpu, cuda, openvino, openvino:CPU, openvino:GPU, openvino:NPU\.$/],
+  [
+    2,
+    ["--device", "tpu"],
+    /^Cannot use --device "tpu": wanted is cpu, webgpu, cuda, openvino, openvino:CPU, openvino:GPU, openvino:NPU\.$/,
+  ],
   [
     1,
     ["--precision", "bf16"],
