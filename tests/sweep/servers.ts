@@ -42,10 +42,22 @@ export async function startRedis({ keeps = "memory", password, args: more = [] }
   if (keeps === "aof") args.push("--appendonly", "yes", "--appendfsync", "everysec");
   if (password !== undefined) args.push("--requirepass", password);
   const start = () => started(REDIS ?? "redis-server", args, port);
+  return await serving(start, {
+    port,
+    url: `redis://${password === undefined ? "" : `:${password}@`}127.0.0.1:${port}`,
+    folder,
+  });
+}
+
+/** What `start` starts, until it is disposed of, and its folder with it. */
+async function serving(
+  start: () => Promise<Deno.ChildProcess>,
+  { port, url, folder }: { readonly port: number; readonly url: string; readonly folder: string },
+): Promise<Server> {
   let process = await start();
   return {
     port,
-    url: `redis://${password === undefined ? "" : `:${password}@`}127.0.0.1:${port}`,
+    url,
     async restart() {
       await ended(process);
       process = await start();
@@ -73,19 +85,7 @@ export async function startPostgres(): Promise<Server> {
   const port = freePort();
   const args = ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", folder, "-F"];
   const start = () => started(join(POSTGRES ?? "", "postgres"), args, port, user);
-  let process = await start();
-  return {
-    port,
-    url: `postgres://tests@127.0.0.1:${port}/postgres`,
-    async restart() {
-      await ended(process);
-      process = await start();
-    },
-    async [Symbol.asyncDispose]() {
-      await ended(process);
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
+  return await serving(start, { port, url: `postgres://tests@127.0.0.1:${port}/postgres`, folder });
 }
 
 /** A server of S3 with an empty bucket "sweeps"; its address and keys are in the environment until it ends. */
