@@ -5,7 +5,7 @@ For every model and number of steps, over `metrics.prompts` held-out captions:
 - retrieval: how often the pocket CLIP picks a picture's own caption among 100;
 - score: the mean cosine of picture and caption in that CLIP, times 100;
 - Fréchet distance of the CLIP's image features to those of real held-out compositions (Heusel et al. 2017);
-- to the teacher: the mean squared difference of latents to the base at 50 steps;
+- to the teacher: the mean squared difference of latents to the base at 50 steps, or to the custom model at 50;
 - diversity: one minus the mean cosine of image features between seeds of one caption.
 """
 
@@ -122,10 +122,12 @@ def measure(device: str, prompts: int, workers: int) -> list[dict]:
     else:
         done = [judged(bench, jobs[index]) for index in order]
     found = [judgement for _, judgement in sorted(zip(order, done), key=lambda pair: pair[0])]
-    teacher = found[0][1]
+    teacher, custom = found[0][1], next((latents for row, latents in found if row["model"] == "custom"), None)
     for row, latents in found[1:]:
         if latents.shape == teacher.shape:
             row["to_teacher"] = round(float(F.mse_loss(latents, teacher)), 4)
+        if row["model"].startswith("custom +"):
+            row["to_custom"] = round(float(F.mse_loss(latents, custom)), 4)
     real = bench.real[:prompts]
     return [{"model": "real pictures", "steps": 0, "retrieval": round(retrieval(real, bench.words), 4),
              "score": round(float(100 * (real * bench.words).sum(1).mean()), 4)}, *(row for row, _ in found)]
@@ -133,7 +135,7 @@ def measure(device: str, prompts: int, workers: int) -> list[dict]:
 
 def table(rows: list[dict]) -> str:
     """Markdown."""
-    columns = ("model", "steps", "retrieval", "score", "frechet", "to_teacher", "diversity")
+    columns = ("model", "steps", "retrieval", "score", "frechet", "to_teacher", "to_custom", "diversity")
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     return "\n".join(lines + ["| " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for row in rows])
 
