@@ -190,6 +190,7 @@ async function filesOf(contents: Contents, found: readonly Fault[]): Promise<{ n
   for (const part of PARTS) {
     const weights = weightsOf(part, contents) ?? found.find((fault) => fault.part === part)?.weights;
     const files = weights?.files ?? [];
+    if (files.length === 0) continue;
     const named = await nameFiles(contents, part, files);
     for (const [i, { path }] of files.entries()) paths.set(path, named[i].name);
   }

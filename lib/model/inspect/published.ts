@@ -95,7 +95,9 @@ export async function hashesOf(
   const hashed: HashedFile[] = [];
   for (const { name, path } of files) {
     const digest = await told(path) ?? (habit === "computed" ? await sha256(path) : undefined);
-    if (digest !== undefined) hashed.push({ name, sha256: digest, published: publishedUnder(digest) });
+    if (digest === undefined) continue;
+    const published = publishedUnder(digest);
+    hashed.push({ name, sha256: digest, ...published && { published } });
   }
   return hashed;
 }
