@@ -59,6 +59,8 @@ export class WeightArithmetic {
     const session = this.#sessions.get(key) ?? ort.InferenceSession.create(graph(from, to, product), {
       executionProviders: ["cpu"],
       logSeverityLevel: 3,
+      // Threads that spin between two runs take the processor from those that read and write: half of all its time.
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
     });
     this.#sessions.set(key, session);
     return session;
