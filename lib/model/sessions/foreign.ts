@@ -31,3 +31,32 @@ export class TextList {
     return BigInt(this.#strings.length);
   }
 }
+
+/** What opens a library by the system's own call. */
+const LOADERS: Readonly<Record<string, string>> = {
+  linux: "libc.so.6",
+  darwin: "libSystem.dylib",
+  windows: "kernel32.dll",
+};
+
+/** `RTLD_NOW` */
+const NOW = 2;
+
+/**
+ * Keeps an opened library in memory until the process is gone. Deno closes its own at the end of a program or worker:
+ * too early for a library whose threads still run, or that others call when the process ends.
+ */
+export function keepLoaded(path: string): void {
+  const { symbols } = Deno.dlopen(LOADERS[Deno.build.os] ?? "libc.so", {
+    dlopen: { parameters: ["buffer", "i32"], result: "pointer", optional: true },
+    LoadLibraryW: { parameters: ["buffer"], result: "pointer", optional: true },
+  });
+  // One more reference, which nothing ever gives back.
+  symbols.dlopen?.(text(path), NOW);
+  symbols.LoadLibraryW?.(wideText(path));
+}
+
+/** A string as Windows wants it: 16 bits a letter. */
+export function wideText(value: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Uint16Array.from(`${value}\0`, (letter) => letter.charCodeAt(0)).buffer);
+}

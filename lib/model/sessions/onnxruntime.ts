@@ -8,7 +8,7 @@ import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Refusals } from "../precision.ts";
 import { onnxRuntimeLibrary } from "./onnxruntime_library.ts";
-import { OrtSession, type OrtSessionOptions } from "./onnxruntime_session.ts";
+import { OrtSession, type OrtSessionOptions, withCuda } from "./onnxruntime_session.ts";
 import { loadInPieces, type PieceLimits } from "./pieces.ts";
 import { PinnedSession } from "./pinned.ts";
 import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
@@ -84,7 +84,7 @@ export function onnxRuntimeWebGpu(): Runtime {
 /**
  * ONNX Runtime's CUDA provider. Its library is not in the npm package: docs/devices.md says where it comes from.
  *
- * @throws RangeError where the library is missing
+ * @throws RangeError where the library is missing, or one of NVIDIA's that it needs
  */
 export function onnxRuntimeCuda(): Runtime {
   wantCudaProvider();
@@ -93,9 +93,18 @@ export function onnxRuntimeCuda(): Runtime {
     lowering: cuda,
     reduced: { fp16: cudaHalf },
     refused: GPU_REFUSES,
-    load: pinnedOn({ name: "CUDA", options: {} }),
+    load: pinnedOn({ name: "CUDA", options: CUDA_OPTIONS }),
   };
 }
+
+/**
+ * https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#configuration-options
+ *
+ * - The arena grows by what is asked for: by default to the next power of two, which for gigabytes of weights is up to
+ *   twice of what they take.
+ * - Float32 is float32. By default products are rounded to TensorFloat-32's 10 bits of mantissa.
+ */
+const CUDA_OPTIONS = { arena_extend_strategy: "kSameAsRequested", use_tf32: "0" } as const;
 
 /** Loads networks for a GPU, once for each size: what depends on sizes alone would fall to the processor otherwise. */
 function pinnedOn(provider: NonNullable<OrtSessionOptions["provider"]>): Runtime["load"] {
@@ -111,7 +120,8 @@ function wantCudaProvider(): void {
   if (os !== "linux" && os !== "windows") {
     throw new RangeError(`Cannot compute on cuda: NVIDIA's CUDA is for Linux and Windows, and this is ${os}.`);
   }
-  const { folder, version } = onnxRuntimeLibrary();
+  const library = onnxRuntimeLibrary();
+  const { folder, version } = library;
   const name = os === "windows" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so";
   try {
     Deno.statSync(join(folder, name));
@@ -121,6 +131,11 @@ function wantCudaProvider(): void {
       `Cannot compute on cuda: ONNX Runtime's provider ${name} is not in ${folder}. ` +
         `docs/devices.md says how to get that of version ${version}.`,
     );
+  }
+  try {
+    withCuda(library, CUDA_OPTIONS, "compute on cuda", () => {});
+  } catch (error) {
+    throw error instanceof Error ? new RangeError(error.message) : error;
   }
 }
 

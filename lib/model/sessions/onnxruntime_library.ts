@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 // Named here so that the package is installed, though none of its code is run.
 import manifest from "onnxruntime-node/package.json" with { type: "json" };
-import { text, textAt } from "./foreign.ts";
+import { keepLoaded, text, textAt } from "./foreign.ts";
 
 /** The version of the table in which the youngest of the functions below appeared. */
 const API_VERSION = 22;
@@ -119,7 +119,9 @@ export class OnnxRuntimeLibrary {
     if (result === null) return;
     const words = textAt(this.functions.errorMessage.call(result));
     this.functions.releaseStatus.call(result);
-    throw new Error(`Cannot ${what}: ${words.trim().replace(/\s*\n\s*/g, " ").replace(/\.$/, "")}.`);
+    // What its own code threw comes with the place in its source, and with the code of the error in words.
+    const plain = words.replace(/^.*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : /s, "").trim();
+    throw new Error(`Cannot ${what}: ${plain.replace(/\s*\n\s*/g, " ").replace(/\.$/, "")}.`);
   }
 
   /** An object that a call made. @throws Error with the library's own words */
@@ -180,7 +182,9 @@ function openAt(path: string) {
   try {
     // Windows looks for what a library needs among what is loaded, before any folder.
     if (Deno.build.os === "windows") Deno.dlopen(join(dirname(path), "DirectML.dll"), {});
-    return Deno.dlopen(path, symbols).symbols;
+    const library = Deno.dlopen(path, symbols).symbols;
+    keepLoaded(path);
+    return library;
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     const reason = error instanceof Error ? error.message : String(error);

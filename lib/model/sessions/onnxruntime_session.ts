@@ -7,7 +7,7 @@
  */
 
 import type { Shape } from "../../tensor/tensor.ts";
-import { addressOf, text, textAt, TextList } from "./foreign.ts";
+import { addressOf, text, textAt, TextList, wideText } from "./foreign.ts";
 import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
 
 /** A tensor in JavaScript's memory. A run's must not change before the run is done. */
@@ -240,14 +240,11 @@ function setUp(
   for (const [key, value] of Object.entries(config)) {
     library.want(functions.addConfig.call(settings, text(key), text(value)), what);
   }
-  if (trace !== undefined) library.want(functions.enableProfiling.call(settings, path(trace)), what);
+  if (trace !== undefined) {
+    const path = Deno.build.os === "windows" ? wideText(trace) : text(trace);
+    library.want(functions.enableProfiling.call(settings, path), what);
+  }
   if (provider !== undefined) append(library, settings, provider, what);
-}
-
-/** A path as the system's C has it: on Windows in 16 bits a letter. */
-function path(value: string): Uint8Array<ArrayBuffer> {
-  if (Deno.build.os !== "windows") return text(value);
-  return new Uint8Array(Uint16Array.from(`${value}\0`, (letter) => letter.charCodeAt(0)).buffer);
 }
 
 function append(
@@ -256,16 +253,32 @@ function append(
   { name, options }: NonNullable<OrtSessionOptions["provider"]>,
   what: string,
 ): void {
+  if (name === "WebGPU") {
+    const [keys, values] = [new TextList(Object.keys(options)), new TextList(Object.values(options))];
+    const status = library.functions.appendProvider
+      .call(settings, text(name), keys.addresses, values.addresses, keys.length);
+    return library.want(status, what);
+  }
+  withCuda(library, options, what, (cuda) => library.want(library.functions.appendCuda.call(settings, cuda), what));
+}
+
+/**
+ * Loads the CUDA provider, and gives it its options.
+ *
+ * @throws Error with the library's own words where it, or a library that it needs, cannot be loaded
+ */
+export function withCuda(
+  library: OnnxRuntimeLibrary,
+  options: Readonly<Record<string, string>>,
+  what: string,
+  use: (options: Deno.PointerObject) => void,
+): void {
   const { functions } = library;
   const [keys, values] = [new TextList(Object.keys(options)), new TextList(Object.values(options))];
-  if (name === "WebGPU") {
-    const call = functions.appendProvider.call(settings, text(name), keys.addresses, values.addresses, keys.length);
-    return library.want(call, what);
-  }
   const cuda = library.made((out) => functions.createCudaOptions.call(out), what);
   try {
     library.want(functions.updateCudaOptions.call(cuda, keys.addresses, values.addresses, keys.length), what);
-    library.want(functions.appendCuda.call(settings, cuda), what);
+    use(cuda);
   } finally {
     functions.releaseCudaOptions.call(cuda);
   }
