@@ -308,6 +308,7 @@ Deno.test("a report is JSON, and the same every time", async () => {
     "faults",
     "notes",
     "metadata",
+    "hashes",
     "distillation",
     "recipes",
   ]);
