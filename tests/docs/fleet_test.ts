@@ -6,9 +6,14 @@
 import * as v from "valibot";
 import { parse as parseYaml, parseAllDocuments } from "yaml";
 import { parse } from "../../lib/cli/args.ts";
+import { readComparison } from "../../lib/cli/comparison_file.ts";
 import { sweepCommand } from "../../lib/cli/sweep.ts";
 import { workerCommand } from "../../lib/cli/worker.ts";
+import { planComparison } from "../../lib/sweep/plan.ts";
 import { equal, ok } from "../assert.ts";
+import { inFolder } from "../files.ts";
+import { examplesIn } from "./fences.ts";
+import { join } from "node:path";
 
 const commands = new Map([["sweep", sweepCommand], ["worker", workerCommand]]);
 
@@ -184,3 +189,12 @@ Deno.test("the manifests hold to Kubernetes' schemas, without a field that these
   const found = await read(["kubernetes-validate", "--strict", "docs/sweeps/kubernetes.yaml"]);
   equal([found?.code, found?.out.match(/passed/g)?.length], [0, 5], found?.error);
 });
+
+Deno.test("the page's plan is one that the command reads", () =>
+  inFolder(async (folder) => {
+    const [{ code }] = examplesIn("docs/sweeps.md", await Deno.readTextFile("docs/sweeps.md"), "json");
+    const path = join(folder, "plan.json");
+    await Deno.writeTextFile(path, code);
+    const { cells, omitted } = await planComparison(await readComparison(path));
+    equal([cells.length, omitted], [24, []], "three ways by two prompts by four seeds");
+  }));

@@ -19,7 +19,7 @@ async function coordinate(folder: string, plan: Plan, redis: Server, options: Sw
   using store = await Store.open(join(folder, "runs"));
   return await sweepPlan(plan, store, {
     run: "queue",
-    queue: { redis: redis.url, takeOverSeconds: 2 },
+    queue: { redis: redis.url },
     onProgress: () => {},
     warn: () => {},
     ...options,
@@ -33,7 +33,6 @@ function workers(folder: string, redis: Server, count: number): AsyncDisposable 
     runQueueWorker({
       redis: redis.url,
       files: join(folder, "runs"),
-      takeOverSeconds: 2,
       module: FAKE_CHILD,
       signal: stop.signal,
     }));
@@ -96,7 +95,7 @@ Deno.test(
         }
       }
       const begun = (await Deno.readTextFile(log)).trimEnd().split("\n").length;
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await new Promise((resolve) => setTimeout(resolve, 1000)); // the coordinator looks
       stop.abort(new Error("Stopped."));
       await throwsSentence(() => coordinating, /^Stopped\.$/);
       using store = await Store.open(join(folder, "runs"));

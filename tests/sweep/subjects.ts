@@ -38,7 +38,7 @@ const CELL_MS = 30;
 
 export const FAKE: Subject = {
   cells: CELLS,
-  patience: 120,
+  patience: 300, // a busy machine takes a minute and more to start processes
   async begin(reference) {
     const plan = fakePlan({ models: ["a", "b"], cells: CELLS / 2, prompt: () => `sleep ${CELL_MS}` });
     const names: string[] = [];

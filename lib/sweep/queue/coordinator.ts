@@ -40,8 +40,13 @@ const BUNDLES = 64;
 /** Times that a job is tried as a whole, as when a worker cannot open its model. Single cells have tries of their own. */
 const ATTEMPTS = 50;
 
-/** Milliseconds: between looks at an empty list, and at workers; without any report before the queue is looked into. */
-const LOOK_MS = 50;
+/**
+ * Milliseconds between two looks for reports: the least where there were some, so that many are stored at once, and up to
+ * the most the longer there are none.
+ */
+const LOOK_MS = { least: 50, most: 400 };
+
+/** Milliseconds: between looks at workers; without any report before the queue is looked into. */
 const BEAT_MS = 2000;
 const QUIET_MS = 3000;
 
@@ -77,11 +82,13 @@ export async function* runQueue(
     let begun = false;
     let heard = Date.now();
     let beaten = 0;
+    let look = LOOK_MS.least;
     const workers = new Workers(monitor, takeOverSeconds);
     while (open.size > 0) {
       signal?.throwIfAborted();
       if (failure !== undefined) throw failure;
       const lines = await redis.lrange(keys.reports(sweep), 0, REPORTS - 1);
+      look = lines.length > 0 ? LOOK_MS.least : Math.min(2 * look, LOOK_MS.most);
       if (lines.length > 0) {
         heard = Date.now();
         const outcomes = outcomesOf(lines, wanted).filter(({ cell: { key } }) => open.has(key));
@@ -97,12 +104,13 @@ export async function* runQueue(
           log(`The queue is empty, and ${open.size} cells are missing: they are sent again.`);
           send();
         }
-      } else await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
       if (Date.now() - beaten > BEAT_MS) {
         beaten = Date.now();
         const lost = workers.hear(await redis.hgetall(keys.workers));
         if (lost.length > 0) await redis.hdel(keys.workers, ...lost);
       }
+      if (open.size > 0 && lines.length < REPORTS) await new Promise((resolve) => setTimeout(resolve, look));
     }
     await sending;
     await sender.clear();

@@ -165,6 +165,7 @@ class QueueWorker implements AsyncDisposable {
     const known = await this.#redis.hgetall(state);
     let told = 0;
     let pending: Report[] = [];
+    const aged = { state: false, reports: false }; // told how long they are kept, once a job
     /** What was done, and what begins, in one message each. */
     const tell = async (begins?: { readonly task: Task; readonly tries: number }) => {
       if (pending.length === 0 && begins === undefined) return;
@@ -172,8 +173,11 @@ class QueueWorker implements AsyncDisposable {
       for (const report of pending) {
         message.rpush(reports, JSON.stringify(report)).hset(state, report.key, report.is);
       }
-      if (pending.length > 0) message.expire(reports, KEPT_SECONDS);
-      if (begins) message.hset(state, begins.task.key, String(begins.tries)).expire(state, KEPT_SECONDS);
+      if (begins) message.hset(state, begins.task.key, String(begins.tries));
+      if (!aged.reports && pending.length > 0) message.expire(reports, KEPT_SECONDS);
+      if (!aged.state) message.expire(state, KEPT_SECONDS);
+      aged.reports ||= pending.length > 0;
+      aged.state = true;
       pending = [];
       await message.exec();
     };
