@@ -40,8 +40,9 @@ const TESTS = {
   "lib/weights": [
     "tests/weights/safetensors_test.ts", "tests/weights/strangers_test.ts", "tests/weights/folder_test.ts",
     "tests/weights/quantize_test.ts", "tests/weights/diffusers_config_test.ts", "tests/weights/remembered_test.ts",
-    "tests/weights/disks_test.ts", "tests/weights/links_test.ts", "tests/compat/v1_test.ts", "tests/fuzz/found_test.ts",
-    "tests/model/inspect",
+    "tests/weights/disks_test.ts", "tests/weights/links_test.ts", "tests/weights/lora_test.ts",
+    "tests/weights/read_test.ts", "tests/weights/opened_test.ts", "tests/model/clip_test.ts", "tests/compat/v1_test.ts",
+    "tests/fuzz/found_test.ts", "tests/model/inspect",
   ],
 } as const; // deno-fmt-ignore
 
