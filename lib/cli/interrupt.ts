@@ -1,9 +1,10 @@
 /**
- * Ctrl-C and SIGTERM, in one place. The first asks the command to stop: it ends between two denoising steps, leaves
+ * Ctrl-C and SIGTERM, in one place. The first asks the command to stop: it ends before a network's next operator, leaves
  * nothing half-written and says what is kept. The second ends the process at once.
  *
- * At once means also in the midst of a network's run, which keeps JavaScript waiting for seconds: a worker listens too,
- * on a thread of its own, and ends the process by the system's own call.
+ * At once means whatever JavaScript is busy with, and without the order of a usual end, in which a network that runs
+ * would lose what it stands on: a worker listens too, on a thread of its own, and ends the process by the system's own
+ * call.
  */
 
 /** Exit codes of what a signal ended at once, as shells have them: 128 and the signal's number. */
@@ -27,28 +28,38 @@ export interface Interrupt extends Disposable {
 /** Listens until it is disposed of. */
 export function onInterrupt(): Interrupt {
   const stop = new AbortController();
+  const watcher = watch(stop.signal);
   const listeners = SIGNALS.map((signal) => {
     const heard = () => {
-      if (stop.signal.aborted) Deno.exit(CODES[signal]);
-      stop.abort(new Stopped());
+      if (!stop.signal.aborted) stop.abort(new Stopped());
+      else if (watcher.state !== "listens") Deno.exit(CODES[signal]);
     };
     Deno.addSignalListener(signal, heard);
     return { signal, heard };
   });
-  const watcher = watch();
   return {
     signal: stop.signal,
     [Symbol.dispose]() {
       for (const { signal, heard } of listeners) Deno.removeSignalListener(signal, heard);
-      watcher?.terminate();
+      watcher.worker?.terminate();
     },
   };
 }
 
+interface Watcher {
+  state: "starts" | "listens";
+  readonly worker?: Worker;
+}
+
 /** A process that may not call the system's own functions runs no network either, and hears the second signal itself. */
-function watch(): Worker | undefined {
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
+function watch(asked: AbortSignal): Watcher {
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return { state: "starts" };
   const worker = new Worker(new URL("./interrupt_worker.ts", import.meta.url), { type: "module" });
+  const watcher: Watcher = { state: "starts", worker };
+  worker.onmessage = () => {
+    watcher.state = "listens";
+    if (asked.aborted) worker.postMessage("asked"); // before it listened
+  };
   worker.onerror = (event) => event.preventDefault(); // no such library here: the second signal waits for JavaScript
-  return worker;
+  return watcher;
 }

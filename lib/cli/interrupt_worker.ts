@@ -1,4 +1,6 @@
-/** The thread that ends the process at the second Ctrl-C, whatever the main one is waiting for. See interrupt.ts. */
+/** The thread that ends the process at the second Ctrl-C, whatever the main one is busy with. See interrupt.ts. */
+
+/// <reference lib="deno.worker" />
 
 const LIBRARY: Readonly<Record<string, string>> = {
   linux: "libc.so.6",
@@ -11,6 +13,7 @@ const { symbols } = Deno.dlopen(LIBRARY[Deno.build.os] ?? "libc.so", {
 });
 
 let asked = 0;
+self.onmessage = () => asked++;
 
 function listen(signal: Deno.Signal, code: number): void {
   Deno.addSignalListener(signal, () => {
@@ -20,3 +23,4 @@ function listen(signal: Deno.Signal, code: number): void {
 
 listen("SIGINT", 130);
 if (Deno.build.os !== "windows") listen("SIGTERM", 143);
+self.postMessage("listens");

@@ -33,15 +33,22 @@ export interface AttentionOptions {
   readonly context?: Value;
   /** Whether q, k and v have biases: in the VAE, not in the U-Net. */
   readonly bias?: boolean;
+  /** How many times smaller pictures are here than where they go into the network. Default 1. */
+  readonly shrink?: number;
 }
 
 /** diffusers' `Attention` on tokens. x: `[batch, tokens, channels]` */
-export function attention(g: Scope, x: Value, { heads, context = x, bias = false }: AttentionOptions): Value {
+export function attention(
+  g: Scope,
+  x: Value,
+  { heads, context = x, bias = false, shrink = 1 }: AttentionOptions,
+): Value {
   const q = linear(g.at("to_q"), x, x.channels, { bias });
   const k = linear(g.at("to_k"), context, x.channels, { bias, after: q });
   const v = linear(g.at("to_v"), context, x.channels, { bias, after: q });
   observeAttention(g, q, k, heads);
-  return linear(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none"), x.channels);
+  const area = context === x ? g.area(shrink) : undefined; // a text's tokens are few
+  return linear(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none", area), x.channels);
 }
 
 /**
@@ -73,11 +80,13 @@ export interface TransformerOptions {
   readonly groups: number;
   /** Whether proj_in and proj_out are linear layers on tokens (SDXL) or 1×1 convolutions (SD 1). */
   readonly linearProjection: boolean;
+  /** How many times smaller pictures are here than where they go into the network. */
+  readonly shrink: number;
 }
 
 /** Self-attention, cross-attention, gated feed-forward. diffusers' `BasicTransformerBlock`. x: `[batch, tokens, channels]` */
-function transformerBlock(g: Scope, x: Value, context: Value, heads: number): Value {
-  x = g.add(x, attention(g.at("attn1"), layerNorm(g.at("norm1"), x), { heads }));
+function transformerBlock(g: Scope, x: Value, context: Value, heads: number, shrink: number): Value {
+  x = g.add(x, attention(g.at("attn1"), layerNorm(g.at("norm1"), x), { heads, shrink }));
   x = g.add(x, attention(g.at("attn2"), layerNorm(g.at("norm2"), x), { heads, context }));
   return g.add(x, feedForward(g.at("ff"), layerNorm(g.at("norm3"), x)));
 }
@@ -86,14 +95,16 @@ function transformerBlock(g: Scope, x: Value, context: Value, heads: number): Va
 export function transformer(
   g: Scope,
   x: Value,
-  { depth, heads, context, groups, linearProjection }: TransformerOptions,
+  { depth, heads, context, groups, linearProjection, shrink }: TransformerOptions,
 ): Value {
   const normed = groupNorm(g.at("norm"), x, groups, 1e-6);
   const projIn = g.at("proj_in");
   let tokens = linearProjection
     ? linear(projIn, toTokens(projIn, normed), x.channels)
     : toTokens(projIn, conv2d(projIn, normed, x.channels, { kernel: 1 }));
-  for (let i = 0; i < depth; i++) tokens = transformerBlock(g.at("transformer_blocks").at(i), tokens, context, heads);
+  for (let i = 0; i < depth; i++) {
+    tokens = transformerBlock(g.at("transformer_blocks").at(i), tokens, context, heads, shrink);
+  }
   const projOut = g.at("proj_out");
   const h = linearProjection
     ? toPicture(projOut, linear(projOut, tokens, x.channels), x)

@@ -16,6 +16,13 @@ import { GraphWriter } from "./writer.ts";
 
 export { type Attributes, float, MICROSOFT, type Network, type Port, type Value } from "./proto.ts";
 
+/** Pictures inside a network for one size. */
+export interface Area {
+  readonly batch: number;
+  /** Of each: height·width, where they are looked at. */
+  readonly places: number;
+}
+
 /** How a provider wants the layers written: what a layer becomes in its operators. */
 export interface Lowering {
   readonly name: string;
@@ -41,8 +48,12 @@ export interface Lowering {
    * @param after what must be there before the layer may begin, where x is there from the start. Default x
    */
   matmul(g: Scope, x: Value, weight: WeightRef, out: number, bias?: WeightRef, after?: Value): Value;
-  /** softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]` */
-  attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal"): Value;
+  /**
+   * softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]`
+   *
+   * @param area the pictures whose places look at each other, where their sizes are known
+   */
+  attention(g: Scope, q: Value, k: Value, v: Value, heads: number, mask: "none" | "causal", area?: Area): Value;
   /** x: `[batch, channels, …]`; weight and bias: `[channels]` */
   groupNorm(g: Scope, x: Value, weight: Value, bias: Value, groups: number, epsilon: number): Value;
   /** x at one place of each row: x `[batch, places, channels]`, position int32 `[batch]` → `[batch, channels]` */
@@ -75,10 +86,12 @@ export interface GraphOptions {
   readonly adapters?: readonly Adapter[];
   /** Layers whose values become outputs, each under `observed/` and its name. Default none: the graph is as without. */
   readonly observe?: Observe;
+  /** The shape of the latent or picture that goes in, where the network is for one size alone. */
+  readonly size?: Shape;
 }
 
 /** What every network's builder takes beside architecture and weights. */
-export type BuildOptions = Pick<GraphOptions, "lowering" | "adapters" | "observe">;
+export type BuildOptions = Pick<GraphOptions, "lowering" | "adapters" | "observe" | "size">;
 
 /** The files' name of the type that needs no conversion. */
 const STORED_AS = { float32: "F32", float16: "F16" } as const;
@@ -88,12 +101,14 @@ export class Graph extends GraphWriter {
   readonly weights: WeightSource;
   readonly lowering: Lowering;
   readonly adapters: readonly Adapter[];
+  readonly size: Shape | undefined;
 
-  constructor({ name, weights, lowering, adapters = [], observe }: GraphOptions) {
+  constructor({ name, weights, lowering, adapters = [], observe, size }: GraphOptions) {
     super({ name, compute: lowering.compute, hint: lowering.hint, observe });
     this.weights = weights;
     this.lowering = lowering;
     this.adapters = adapters;
+    this.size = size;
     for (const { strength } of adapters) this.input(strength, "float32", []);
   }
 
@@ -113,6 +128,18 @@ export class Scope {
 
   get lowering(): Lowering {
     return this.graph.lowering;
+  }
+
+  /**
+   * The pictures here, where the network is for one size.
+   *
+   * @param shrink how many times smaller they are than where they go in
+   */
+  area(shrink: number): Area | undefined {
+    const { size } = this.graph;
+    if (size === undefined) return undefined;
+    const [batch, , height, width] = size;
+    return { batch, places: Math.ceil(height / shrink) * Math.ceil(width / shrink) };
   }
 
   has(name: string): boolean {

@@ -1,6 +1,6 @@
 /** Layers in ONNX's plain operators, for providers whose fused ones are missing or wrong. */
 
-import { float, type Scope, type Value } from "./builder.ts";
+import { type Area, float, type Lowering, type Scope, type Value } from "./builder.ts";
 import type { WeightRef } from "../weights/weights.ts";
 
 /** Far enough below any score that softmax gives 0, and a half float too. */
@@ -14,8 +14,27 @@ export function plainMatmul(g: Scope, x: Value, weight: WeightRef, out: number, 
 }
 
 /**
+ * Bytes of scores that are there at once: what every WebGPU device can bind as one buffer.
+ * https://www.w3.org/TR/webgpu/#dom-supported-limits-maxstoragebufferbindingsize
+ */
+const SCORES = 2 ** 27;
+
+/** In how many slices of queries scores stay within the limit. */
+function slicesOf(g: Scope, { batch, places }: Area, heads: number, limit: number): number {
+  const row = batch * heads * places * (g.lowering.compute === "float16" ? 2 : 4); // a query's, of all heads
+  const queries = Math.max(1, Math.floor(limit / row));
+  return Math.ceil(places / queries); // each but the last is then as long as the others
+}
+
+/** `plainAttention` with another bound on its scores, in bytes. */
+export function boundedAttention(limit: number): Lowering["attention"] {
+  return (g, q, k, v, heads, mask, area) => plainAttention(g, q, k, v, heads, mask, area, limit);
+}
+
+/**
  * softmax(q·kᵀ/√d)·v (Vaswani et al. 2017, arXiv 1706.03762, equation 1), the scores of all heads at once:
- * heads·queries·keys numbers a picture.
+ * heads·queries·keys numbers a picture. Where they are known to be too many, the queries are taken in slices, one after
+ * the other: none needs another's scores.
  */
 export function plainAttention(
   g: Scope,
@@ -24,15 +43,27 @@ export function plainAttention(
   v: Value,
   heads: number,
   mask: "none" | "causal",
+  area: Area = { batch: 0, places: 0 },
+  limit = SCORES,
 ): Value {
   const width = q.channels / heads;
   const split = (x: Value, perm: readonly number[]) => g.transpose(g.reshape(x, [0, -1, heads, width]), perm);
   // Queries are scaled, not scores: fewer numbers, and their products stay in a half float's range.
   const scaled = split(g.mul(q, g.scalar(1 / Math.sqrt(width))), [0, 2, 1, 3]);
-  let scores = g.op("MatMul", [scaled, split(k, [0, 2, 3, 1])], 0);
-  if (mask === "causal") scores = g.add(scores, causalMask(g, q));
-  const weights = g.op("Softmax", [scores], 0, { axis: -1 });
-  const mixed = g.op("MatMul", [weights, split(v, [0, 2, 1, 3])], width);
+  const [keys, values] = [split(k, [0, 2, 3, 1]), split(v, [0, 2, 1, 3])];
+  const mix = (queries: Value) => {
+    let scores = g.op("MatMul", [queries, keys], 0);
+    if (mask === "causal") scores = g.add(scores, causalMask(g, q));
+    return g.op("MatMul", [g.op("Softmax", [scores], 0, { axis: -1 }), values], width);
+  };
+  const slices = mask === "causal" ? 1 : slicesOf(g, area, heads, limit);
+  const parts = slices < 2
+    ? [scaled]
+    : g.graph.shared(scaled.name, "Split", slices, { axis: 2, num_outputs: slices }).map((name) => ({
+      ...scaled,
+      name,
+    }));
+  const mixed = parts.length === 1 ? mix(scaled) : { ...g.concat(parts.map(mix), 2), channels: width };
   return g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [0, -1, q.channels], q.channels);
 }
 

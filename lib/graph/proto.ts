@@ -64,6 +64,8 @@ export interface Network {
   readonly outputs: readonly Port[];
   /** Layers that `observe` may name. */
   readonly observable: readonly Observable[];
+  /** The same network written for inputs of these shapes alone, where that makes a difference. */
+  readonly sized?: (shapes: ReadonlyMap<string, Shape>) => Network;
 }
 
 /** ONNX tells integers from floats by type, JavaScript does not: floats are written `float(1e-5)`. */

@@ -5,10 +5,11 @@ import { CAST, externalBytes, modelBytes, type Network, node, partsOf, type Port
 import type { Shape } from "../tensor/tensor.ts";
 
 /** The same network for inputs of these shapes alone: runtimes then work out at load what depends on shapes only. */
-export function pinned(network: Network, shapes: ReadonlyMap<string, Shape>): Network {
+export function pinned(given: Network, shapes: ReadonlyMap<string, Shape>): Network {
+  const network = given.sized?.(shapes) ?? given;
   const inputs = network.inputs.map((port) => ({ ...port, shape: shapes.get(port.name) ?? port.shape }));
   const bytes = modelBytes({ ...network, ...partsOf(network.bytes), inputs });
-  return { ...network, inputs, bytes };
+  return { ...network, inputs, bytes, sized: undefined };
 }
 
 /** Names of the values that a network's layers give on, in the order in which they are computed. */
@@ -45,7 +46,7 @@ export function probed(network: Network, values: readonly string[]): Network {
   );
   const outputs = [...network.outputs, ...values.map((value): Port => ({ name: PROBED + value, dtype: "float32" }))];
   const bytes = modelBytes({ ...network, initializers, nodes: [...nodes, ...probes], outputs });
-  return { ...network, outputs, bytes };
+  return { ...network, outputs, bytes, sized: undefined };
 }
 
 /** What the names of probed outputs begin with. */
@@ -83,7 +84,7 @@ export function cut(network: Network, limit: number): readonly Network[] {
     const name = `${network.name}, piece ${i + 1} of ${pieces.length}`;
     const own = initializers.filter((tensor) => read.has(tensor.name));
     const bytes = modelBytes({ name, nodes: piece, initializers: own, inputs, outputs });
-    return { ...network, name, inputs, outputs, bytes, observable: [] };
+    return { ...network, name, inputs, outputs, bytes, observable: [], sized: undefined };
   });
   return cutOut.filter(({ outputs }) => outputs.length > 0); // of shapes alone: each piece has its own
 }

@@ -10,6 +10,7 @@
  */
 
 import type { UnetArchitecture, UnetBlock } from "../weights/architecture.ts";
+import type { Shape } from "../tensor/tensor.ts";
 import type { WeightSource } from "../weights/weights.ts";
 import { resnetBlock, transformer } from "./blocks.ts";
 import { type BuildOptions, Graph, type Network, type Scope, type Value } from "./builder.ts";
@@ -28,6 +29,8 @@ interface Conditioning {
   readonly time: Value;
   /** The text, `[batch, 77, crossAttentionDim]` */
   readonly context: Value;
+  /** How many times smaller pictures are in this block than the latent. */
+  readonly shrink: number;
 }
 
 /**
@@ -57,21 +60,26 @@ export function buildUnet(unet: UnetArchitecture, weights: WeightSource, options
   const timeIds = graph.input("time_ids", "float32", ["batch", TIME_IDS], TIME_IDS);
 
   const time = timeEmbedding(g, unet, timestep, textEmbeds, timeIds);
-  const conditioning = { unet, time, context: g.entered(context) };
+  const conditioning: Omit<Conditioning, "shrink"> = { unet, time, context: g.entered(context) };
 
   let x = g.at("conv_in").features(conv2d(g.at("conv_in"), g.entered(sample), unet.down[0].channels));
   const skips = [x];
+  let shrink = 1;
   unet.down.forEach((block, i) => {
-    x = downBlock(g.at("down_blocks").at(i), x, block, conditioning, skips);
+    x = downBlock(g.at("down_blocks").at(i), x, block, { ...conditioning, shrink }, skips);
+    if (block.resample) shrink *= 2;
   });
-  x = midBlock(g.at("mid_block"), x, conditioning);
+  x = midBlock(g.at("mid_block"), x, { ...conditioning, shrink });
   unet.up.forEach((block, i) => {
-    x = upBlock(g.at("up_blocks").at(i), x, block, conditioning, skips);
+    x = upBlock(g.at("up_blocks").at(i), x, block, { ...conditioning, shrink }, skips);
+    if (block.resample) shrink /= 2;
   });
   x = silu(g.at("conv_norm_out"), groupNorm(g.at("conv_norm_out"), x, unet.groups, unet.epsilon));
   x = conv2d(g.at("conv_out"), x, unet.outChannels);
   graph.output("out_sample", x, ["batch", unet.outChannels, "height", "width"]);
-  return graph.finish();
+  const sized = (shapes: ReadonlyMap<string, Shape>) =>
+    buildUnet(unet, weights, { ...options, size: shapes.get("sample") });
+  return { ...graph.finish(), sized };
 }
 
 /** Timestep and size conditions as one vector, activated as every resnet wants it. `[batch, channels]` */
@@ -162,8 +170,8 @@ function resnet(g: Scope, x: Value, out: number, { unet, time }: Conditioning): 
   return resnetBlock(g, x, { out, time, groups: unet.groups, epsilon: unet.epsilon });
 }
 
-function attend(g: Scope, x: Value, depth: number, heads: number, { unet, context }: Conditioning): Value {
+function attend(g: Scope, x: Value, depth: number, heads: number, { unet, context, shrink }: Conditioning): Value {
   if (depth === 0) return x;
   const { groups, linearProjection } = unet;
-  return transformer(g, x, { depth, heads, context, groups, linearProjection });
+  return transformer(g, x, { depth, heads, context, groups, linearProjection, shrink });
 }

@@ -8,6 +8,7 @@
  */
 
 import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { Shape } from "../tensor/tensor.ts";
 import type { WeightSource } from "../weights/weights.ts";
 import { attention, resnetBlock } from "./blocks.ts";
 import { type BuildOptions, Graph, type Network, type Scope, type Value } from "./builder.ts";
@@ -31,7 +32,9 @@ export function buildVaeDecoder(vae: VaeArchitecture, weights: WeightSource, opt
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
   const x = decoderEnd(g, decoderMiddle(g, latent, vae), vae);
   graph.output("sample", x, ["batch", imageChannels, "8 height", "8 width"]);
-  return graph.finish();
+  const sized = (shapes: ReadonlyMap<string, Shape>) =>
+    buildVaeDecoder(vae, weights, { ...options, size: shapes.get("latent_sample") });
+  return { ...graph.finish(), sized };
 }
 
 /** From the latent to the end of the middle block: all that works at the latent's size, and looks at all of it. */
@@ -84,24 +87,26 @@ export function buildVaeEncoder(vae: VaeArchitecture, weights: WeightSource, opt
     const downsampler = block.at("downsamplers").at(0).at("conv");
     if (i < channels.length - 1) x = conv2d(downsampler, x, out, { stride: 2, pads: [0, 0, 1, 1] });
   });
-  x = midBlock(encoder.at("mid_block"), x, vae);
+  x = midBlock(encoder.at("mid_block"), x, vae, 2 ** (channels.length - 1));
   x = silu(encoder.at("conv_norm_out"), groupNorm(encoder.at("conv_norm_out"), x, groups, EPSILON));
   x = conv2d(encoder.at("conv_out"), x, 2 * latentChannels);
   if (vae.quantConv) x = conv2d(g.at("quant_conv"), x, 2 * latentChannels, { kernel: 1 });
   graph.output("latent_parameters", x, ["batch", 2 * latentChannels, "height / 8", "width / 8"]);
-  return graph.finish();
+  const sized = (shapes: ReadonlyMap<string, Shape>) =>
+    buildVaeEncoder(vae, weights, { ...options, size: shapes.get("sample") });
+  return { ...graph.finish(), sized };
 }
 
 /** diffusers' `UNetMidBlock2D`: one attention with a single head between two resnets. */
-function midBlock(g: Scope, x: Value, { groups, midAttention }: VaeArchitecture): Value {
+function midBlock(g: Scope, x: Value, { groups, midAttention }: VaeArchitecture, shrink = 1): Value {
   x = resnet(g.at("resnets").at(0), x, x.channels, groups);
-  if (midAttention) x = attend(g.at("attentions").at(0), x, groups);
+  if (midAttention) x = attend(g.at("attentions").at(0), x, groups, shrink);
   return resnet(g.at("resnets").at(1), x, x.channels, groups);
 }
 
-function attend(g: Scope, x: Value, groups: number): Value {
+function attend(g: Scope, x: Value, groups: number, shrink: number): Value {
   const normed = groupNorm(g.at("group_norm"), x, groups, EPSILON);
-  const tokens = attention(g, toTokens(g, normed), { heads: 1, bias: true });
+  const tokens = attention(g, toTokens(g, normed), { heads: 1, bias: true, shrink });
   return g.add(x, toPicture(g, tokens, x));
 }
 

@@ -9,6 +9,7 @@
  */
 
 import type { VaeArchitecture } from "../weights/architecture.ts";
+import type { Shape } from "../tensor/tensor.ts";
 import type { WeightSource } from "../weights/weights.ts";
 import { type BuildOptions, Graph, type Lowering, type Network, type Scope, type Value } from "./builder.ts";
 import { nearest } from "./layers.ts";
@@ -26,7 +27,9 @@ export function buildVaeMiddle(vae: VaeArchitecture, weights: WeightSource, opti
   const latent = graph.input("latent_sample", "float32", ["batch", latentChannels, "height", "width"], latentChannels);
   const x = decoderMiddle(graph.at(), latent, vae);
   graph.output("middle", x, ["batch", x.channels, "height", "width"]);
-  return graph.finish();
+  const sized = (shapes: ReadonlyMap<string, Shape>) =>
+    buildVaeMiddle(vae, weights, { ...options, size: shapes.get("latent_sample") });
+  return { ...graph.finish(), sized };
 }
 
 /** Group norms of the decoder after its middle block: two a resnet, and the last one. */

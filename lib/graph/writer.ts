@@ -91,12 +91,12 @@ export class GraphWriter {
    *
    * @returns the names of its outputs
    */
-  shared(input: string, opType: string, outputs: number): readonly string[] {
+  shared(input: string, opType: string, outputs: number, attributes: Attributes = {}): readonly string[] {
     const name = `${input}/${opType}`;
     const names = [name, ...Array.from({ length: outputs - 1 }, (_, i) => `${name}:${i + 1}`)];
     if (this.#names.has(name)) return names;
     this.#names.add(name);
-    this.#nodes.push(node({ name, opType, inputs: [input], outputs: names }));
+    this.#nodes.push(node({ name, opType, inputs: [input], outputs: names, attributes }));
     return names;
   }
 

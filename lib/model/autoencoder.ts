@@ -8,7 +8,8 @@ import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import { type AutoencoderArchitecture, isTiny, pixelsPerLatent } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
 import { wantFinite } from "./finite.ts";
-import type { Session } from "./sessions/session.ts";
+import type { DecodeOptions } from "./model_options.ts";
+import type { Session, SessionRunOptions } from "./sessions/session.ts";
 import type { Encodes } from "./start.ts";
 import type { Stages } from "./stage.ts";
 import { decodeTiles, type RunTile, type Statistics } from "./tiles.ts";
@@ -41,10 +42,10 @@ export class Autoencoder {
 
   /**
    * @param latent `[batch, 4, height/8, width/8]`, in the scale that samplers work in
-   * @param tile pixels of a tile's side, to decode in little memory; default: whole
+   * @param options `tile`: pixels of a tile's side, to decode in little memory; default: whole
    * @returns `[batch, 3, height, width]` in 0..1
    */
-  async decode(latent: Tensor, tile?: number): Promise<Tensor> {
+  async decode(latent: Tensor, { tile, signal }: Pick<DecodeOptions, "tile" | "signal"> = {}): Promise<Tensor> {
     const channels = this.#vae.architecture.latentChannels;
     if (latent.shape.length !== 4 || latent.shape[1] !== channels) {
       throw new RangeError(
@@ -52,26 +53,28 @@ export class Autoencoder {
       );
     }
     wantFinite(latent, "the latent");
-    const sample = tile === undefined ? await this.#whole(latent) : await this.#inTiles(latent, tile);
+    const sample = tile === undefined ? await this.#whole(latent, signal) : await this.#inTiles(latent, tile, signal);
     return sample.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
   }
 
   /** @returns about −1..1 */
-  async #whole(latent: Tensor): Promise<Tensor> {
+  async #whole(latent: Tensor, signal: AbortSignal | undefined): Promise<Tensor> {
     const { architecture, weights } = this.#vae;
     const build = () =>
       isTiny(architecture)
         ? buildTinyDecoder(architecture, weights, this.#options)
         : buildVaeDecoder(architecture, weights, this.#options);
     const feeds = { latent_sample: latent };
-    const outputs = await this.#stages.use(this.#name, build, (session) => session.run(feeds));
+    const outputs = await this.#stages.use(this.#name, build, (session, options) => session.run(feeds, options), {
+      signal,
+    });
     const sample = wantOutput(outputs, "sample");
     await this.#stages.wantFinite(this.#name, build, feeds, sample, "the VAE's output");
     return sample;
   }
 
   /** The same, a tile at a time. The batch is taken apart: statistics are a picture's own. */
-  async #inTiles(latent: Tensor, tile: number): Promise<Tensor> {
+  async #inTiles(latent: Tensor, tile: number, signal: AbortSignal | undefined): Promise<Tensor> {
     const { architecture, weights } = this.#vae;
     const unit = this.pixelsPerLatent;
     if (isTiny(architecture)) {
@@ -88,8 +91,9 @@ export class Autoencoder {
     const rows: Tensor[] = [];
     for (let picture = 0; picture < latent.shape[0]; picture++) {
       const row = latent.slice(picture, picture + 1);
-      const run = (session: Session) => session.run({ latent_sample: row });
-      const middle = wantOutput(await this.#stages.use(this.#name, buildMiddle, run, "middle"), "middle");
+      const run = (session: Session, options: SessionRunOptions) => session.run({ latent_sample: row }, options);
+      const whole = await this.#stages.use(this.#name, buildMiddle, run, { variant: "middle", signal });
+      const middle = wantOutput(whole, "middle");
       const runTile: RunTile = async (window, core, statistics) => {
         const feeds = {
           middle: window,
@@ -97,7 +101,8 @@ export class Autoencoder {
           ...statistics ?? unused,
           given: new Tensor(Float32Array.of(statistics ? 1 : 0), []),
         };
-        const outputs = await this.#stages.use(this.#name, buildTile, (session) => session.run(feeds), "tile");
+        const run = (session: Session, options: SessionRunOptions) => session.run(feeds, options);
+        const outputs = await this.#stages.use(this.#name, buildTile, run, { variant: "tile", signal });
         const [sample, used, off, squares] = ["sample", "used", "off", "squares"].map((name) =>
           wantOutput(outputs, name)
         );
@@ -116,7 +121,7 @@ export class Autoencoder {
    *   mean. A tiny autoencoder has none, and takes no notice.
    * @returns `[batch, 4, height/8, width/8]`, in the scale that samplers work in
    */
-  async encode(picture: Tensor, noise?: Tensor): Promise<Tensor> {
+  async encode(picture: Tensor, noise?: Tensor, signal?: AbortSignal): Promise<Tensor> {
     const { architecture, weights } = this.#vae;
     const { imageChannels, scalingFactor } = architecture;
     const unit = this.pixelsPerLatent;
@@ -134,7 +139,8 @@ export class Autoencoder {
         ? buildTinyEncoder(architecture, weights, this.#options)
         : buildVaeEncoder(architecture, weights, this.#options);
     const name = `${this.#name}_encoder`;
-    const outputs = await this.#stages.use(name, build, (session) => session.run({ sample }));
+    const run = (session: Session, options: SessionRunOptions) => session.run({ sample }, options);
+    const outputs = await this.#stages.use(name, build, run, { signal });
     const latent = outputs.get("latent_sample");
     const made = latent ?? outputs.get("latent_parameters");
     if (made === undefined) throw new Error("Cannot encode: the VAE's graph gave no latent_parameters.");

@@ -87,14 +87,14 @@ export class Denoiser {
       ...loras.feeds("unet", loras.strengths(request.loraStrengths)),
     };
     let unet = 0;
-    const outputs = await stages.use("unet", () => this.#prepare(observe), async (session) => {
+    const outputs = await stages.use("unet", () => this.#prepare(observe), async (session, options) => {
       const started = performance.now();
       const results = guides
-        ? await this.#guided.run(session, feeds, rows, { signal })
-        : await session.run(feeds, { signal });
+        ? await this.#guided.run(session, feeds, rows, options)
+        : await session.run(feeds, options);
       unet = performance.now() - started;
       return results;
-    }, observe && [observe.heads, ...observe.layers].join(" "));
+    }, { signal, variant: observe && [observe.heads, ...observe.layers].join(" ") });
     const raw = outputs.get("out_sample");
     if (raw === undefined) throw new Error("Cannot take the step: the U-Net's graph gave no out_sample.");
     const what = `the U-Net's output at step ${index + 1} (timestep ${timesteps[index]})`;

@@ -21,7 +21,7 @@ import type { Runtime } from "./sessions/session.ts";
 import { sizesFor } from "./start.ts";
 import type { ModelSource } from "./source.ts";
 import { type Generated, Step } from "./step.ts";
-import { reasonToStop } from "./stop.ts";
+import { isStop, reasonToStop, stopped } from "./stop.ts";
 
 /** An opened checkpoint: begins, steps, decodes. `open` makes it. */
 export class Model {
@@ -128,14 +128,23 @@ export class Model {
    *   after which `stopped` has the step
    */
   async next(step: Step, overrides: Partial<Overrides> = {}): Promise<Step> {
-    const { signal, observe, ...changes } = overrides;
-    const reason = await reasonToStop(signal);
+    const reason = await reasonToStop(overrides.signal);
     if (reason !== undefined) {
       this.#stopped = step;
       throw reason;
     }
     wantUnfinished(step);
-    const from = Object.keys(changes).length === 0 ? step : await this.#requests.branch(step, changes);
+    try {
+      return await this.#step(step, overrides);
+    } catch (error) {
+      const stop = isStop(error);
+      if (stop || overrides.signal?.aborted) this.#stopped = step;
+      throw stop ? stopped() : error;
+    }
+  }
+
+  async #step(step: Step, { signal, observe, ...changes }: Partial<Overrides>): Promise<Step> {
+    const from = Object.keys(changes).length === 0 ? step : await this.#requests.branch(step, changes, signal);
     const started = performance.now();
     const { output, unet, observed } = await this.#networks.denoiser.predict(from, { observe, signal });
     return advance(from, output, () => ({
@@ -188,8 +197,8 @@ export class Model {
    * @returns `[batch, 3, height, width]` in 0..1
    * @throws RangeError when a preview is asked for and the model has none
    */
-  decode(latent: Step | Tensor, { by = "vae", tile }: DecodeOptions = {}): Promise<Tensor> {
-    return this.#networks.decoder(by).decode(latent instanceof Step ? latent.latent : latent, tile);
+  decode(latent: Step | Tensor, { by = "vae", ...options }: DecodeOptions = {}): Promise<Tensor> {
+    return this.#networks.decoder(by).decode(latent instanceof Step ? latent.latent : latent, options);
   }
 
   /** What `show`, `strip` and `grid` take as `decode` for quick pictures. @throws RangeError as `decode` */
@@ -220,9 +229,8 @@ export class Model {
       step = await this.next(step, { signal, observe });
       onStep?.(step);
     }
-    signal?.throwIfAborted();
     const t2 = performance.now();
-    const image = await this.decode(step);
+    const image = await this.decode(step, { signal });
     const timing = { begin: t1 - t0, steps: t2 - t1, decode: performance.now() - t2 };
     return { step, image, timing, memory: this.memory };
   }

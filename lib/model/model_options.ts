@@ -41,4 +41,6 @@ export interface DecodeOptions {
    * same values. It takes several times as long. Default: whole.
    */
   readonly tile?: number;
+  /** Ends the decoding, which then fails with its reason. */
+  readonly signal?: AbortSignal;
 }

@@ -57,7 +57,7 @@ export interface Request extends PlanOptions {
 
 /** How a run is followed and ended. */
 export interface RunOptions {
-  /** Ends the run between two denoising steps, on OpenVINO within one; the steps so far stay good. */
+  /** Ends the run, also within a denoising step; the steps so far stay good. */
   readonly signal?: AbortSignal;
   /** What to look at inside the network: `model.observe([…])`. Each step then has it as `observed`. */
   readonly observe?: Observe;

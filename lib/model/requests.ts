@@ -59,9 +59,9 @@ export class Requests {
     const draws = drawStart(request, shape, autoencoder.encodes);
     const { noise, generators } = draws;
     const { image, mask } = request;
-    const original = image && await this.#imageLatent(image, draws);
+    const original = image && await this.#imageLatent(image, draws, signal);
     const latent = startLatent(request, trajectory, noise, original);
-    const conditioning = await this.condition(request, trajectory, noise.shape[0]);
+    const conditioning = await this.condition(request, trajectory, noise.shape[0], signal);
     signal?.throwIfAborted();
     return new Step({
       index: 0,
@@ -79,19 +79,20 @@ export class Requests {
   }
 
   /** The same place in the run under another request: a new plan, the schedule kept. */
-  async branch(step: Step, changes: Partial<Request>): Promise<Step> {
+  async branch(step: Step, changes: Partial<Request>, signal?: AbortSignal): Promise<Step> {
     const request: Request = { ...step.request, ...changes };
     const trajectory = { ...this.plan(request), schedule: step.trajectory.schedule };
     const [batch] = step.latent.shape;
-    const conditioning = await this.condition(request, trajectory, batch);
+    const conditioning = await this.condition(request, trajectory, batch, signal);
     return branch(step, { request, trajectory, conditioning });
   }
 
   /** The text encoders run. @param batch pictures */
-  condition(request: Request, trajectory: Trajectory, batch: number): Promise<Conditioning> {
+  condition(request: Request, trajectory: Trajectory, batch: number, signal?: AbortSignal): Promise<Conditioning> {
     const sizes = sizesFor(request, this.sizeOf(request));
     const strengths = this.#networks.loras.strengths(request.loraStrengths);
-    return this.#networks.text.condition(request, { batch, sizes, guided: this.#guided(trajectory), strengths });
+    const guided = this.#guided(trajectory);
+    return this.#networks.text.condition(request, { batch, sizes, guided, strengths, signal });
   }
 
   /** Whether the batch is doubled for guidance; a network that is told of guidance takes it without. */
@@ -109,8 +110,8 @@ export class Requests {
   }
 
   /** The clean latents that a run from an image starts from, one a picture of the batch. */
-  async #imageLatent(image: Tensor, { encoding, noise }: Draws): Promise<Tensor> {
+  async #imageLatent(image: Tensor, { encoding, noise }: Draws, signal: AbortSignal | undefined): Promise<Tensor> {
     const rows = rowsFor(image, noise.shape[0]);
-    return encoding === undefined ? rows : await this.#networks.autoencoder.encode(rows, encoding);
+    return encoding === undefined ? rows : await this.#networks.autoencoder.encode(rows, encoding, signal);
   }
 }

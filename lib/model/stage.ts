@@ -10,7 +10,7 @@ import type { Network } from "../graph/builder.ts";
 import { type Memory, memoryOf, readMemory, type Stage } from "../measure/memory.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { blame, wantFinite } from "./finite.ts";
-import type { Feeds, Outputs, Runtime, Session } from "./sessions/session.ts";
+import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./sessions/session.ts";
 import { atWork } from "./stop.ts";
 
 /** "fast": U-Net and VAE stay loaded. "lean": one part at a time, in less memory, loaded again each time. */
@@ -18,6 +18,11 @@ export type MemoryMode = "fast" | "lean";
 
 /** Called when a part is first needed: its weights may have to be prepared. */
 export type Build = () => Network | Promise<Network>;
+
+export interface UseOptions extends SessionRunOptions {
+  /** Which of the part's graphs; one of them is loaded at a time, as each holds the part's weights. */
+  readonly variant?: string;
+}
 
 export class Stages {
   readonly #runtime: Runtime;
@@ -34,19 +39,23 @@ export class Stages {
     this.#mode = mode;
   }
 
-  /**
-   * Runs `f` on the part's session, loading it first where it is not there.
-   *
-   * @param variant which of the part's graphs; one of them is loaded at a time, as each holds the part's weights
-   */
-  use<T>(part: string, build: Build, f: (session: Session) => Promise<T>, variant = ""): Promise<T> {
+  /** Runs `f` on the part's session, loading it first where it is not there. A stop ends both. */
+  use<T>(
+    part: string,
+    build: Build,
+    f: (session: Session, options: SessionRunOptions) => Promise<T>,
+    { variant = "", signal }: UseOptions = {},
+  ): Promise<T> {
     const result = this.#turn.then(async () => {
+      signal?.throwIfAborted();
       if (this.#closed) throw new Error(`Cannot run the ${part}: the model was closed.`);
       if (this.#mode === "lean") await this.#releaseAllBut(part);
       try {
         if (this.#variants.get(part) !== variant) await this.#release(part);
         this.#variants.set(part, variant);
-        const { value, memory } = await memoryOf(() => atWork(async () => await f(await this.#load(part, build))));
+        const { value, memory } = await memoryOf(() =>
+          atWork(async (signal) => await f(await this.#load(part, build, { signal }), { signal }), signal)
+        );
         this.#memory[stageOf(part)] = memory;
         return value;
       } finally {
@@ -105,10 +114,10 @@ export class Stages {
     return this.rest();
   }
 
-  #load(part: string, build: Build): Promise<Session> {
+  #load(part: string, build: Build, options: SessionRunOptions): Promise<Session> {
     const loaded = this.#loaded.get(part);
     if (loaded) return loaded;
-    const session = Promise.resolve(build()).then((network) => this.#runtime.load(network));
+    const session = Promise.resolve(build()).then((network) => this.#runtime.load(network, options));
     this.#loaded.set(part, session);
     session.catch(() => this.#loaded.delete(part));
     return session;

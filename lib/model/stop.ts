@@ -1,9 +1,10 @@
 /**
- * Stop: what a notebook's button, or Ctrl+C in a script that listens for it, asks of the runs that are under way. It
- * ends them between two denoising steps, whether they were given a signal or not.
+ * Stop: what a notebook's button, or Ctrl+C in a script that listens for it, asks of the runs that are under way,
+ * whether they were given a signal or not. A network that runs ends before its next operator, and its run stands where
+ * it stood before: between two denoising steps.
  *
- * The runtime keeps the thread while a network runs, so a stop is often heard when a step has just ended and the next
- * has not begun. It waits for that next one; but not for long, as a run that is begun later is another run.
+ * A stop may also be heard between two networks' work. It then waits for the next step; but not for long, as a run that
+ * is begun later is another run.
  */
 
 import { setImmediate } from "node:timers";
@@ -16,27 +17,48 @@ let current = new AbortController();
 let given = false;
 /** When a stop was heard that no run has met yet. */
 let heard: number | undefined;
-let working = 0;
+/** What is under way, each ended by its own signal. */
+const working = new Set<AbortController>();
 let workedUntil = -Infinity;
 
+const reasons = new WeakSet<object>();
+
 /** Stops tell of no fault: no stack is to be looked at. */
-function stopped(): DOMException {
-  const reason = new DOMException(
-    "Stopped between two steps. What was reached is kept: " +
-      "for await (const step of model.steps(model.stopped)) … goes on from it.",
-    "AbortError",
-  );
+function reasonOf(message: string): DOMException {
+  const reason = new DOMException(message, "AbortError");
   Object.defineProperty(reason, "stack", { value: `${reason.name}: ${reason.message}` });
+  reasons.add(reason);
   return reason;
 }
 
-/** Does the work of a network, known as such to a stop that is heard meanwhile. */
-export async function atWork<T>(work: () => Promise<T>): Promise<T> {
-  working++;
+/** Why a run ends whose model has kept the step that it had reached. */
+export function stopped(): DOMException {
+  return reasonOf(
+    "Stopped between two steps. What was reached is kept: " +
+      "for await (const step of model.steps(model.stopped)) … goes on from it.",
+  );
+}
+
+/** Whether an error is no fault, but what somebody who wanted to stop has asked for. */
+export function isStop(error: unknown): boolean {
+  return typeof error === "object" && error !== null && reasons.has(error);
+}
+
+/**
+ * Does the work of a network, which a stop that is heard meanwhile ends.
+ *
+ * @param work takes the signal that ends it, by a stop or by `signal`
+ */
+export async function atWork<T>(work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  const own = new AbortController();
+  working.add(own);
   try {
-    return await work();
+    return await work(signal ? AbortSignal.any([signal, own.signal]) : own.signal);
+  } catch (error) {
+    if (isStop(error)) heard = undefined; // met here
+    throw error;
   } finally {
-    working--;
+    working.delete(own);
     workedUntil = performance.now();
   }
 }
@@ -53,8 +75,11 @@ export function stopSignal(): AbortSignal {
 
 /** Somebody wants to stop. @returns whether there is anything to end */
 export function stop(): boolean {
-  const running = working > 0 || performance.now() - workedUntil < patience;
+  const running = working.size > 0 || performance.now() - workedUntil < patience;
   if (running) heard = performance.now();
+  for (const work of working) {
+    work.abort(reasonOf("Stopped. What was under way was not finished, nothing else is lost."));
+  }
   const held = given;
   if (held) current.abort(stopped());
   given = false;

@@ -34,6 +34,7 @@ export interface ConditionOptions {
   readonly guided: boolean;
   /** Of the model's LoRAs, which may change the encoders too. */
   readonly strengths: readonly number[];
+  readonly signal?: AbortSignal;
 }
 
 export class TextEncoders {
@@ -64,12 +65,16 @@ export class TextEncoders {
    *
    * @param strengths of the model's LoRAs, which may change the encoders too
    */
-  async encode(texts: readonly string[], strengths: readonly number[]): Promise<readonly TextEmbedding[]> {
+  async encode(
+    texts: readonly string[],
+    strengths: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<readonly TextEmbedding[]> {
     const keyOf = (text: string) => `${this.#options.loras.textKey(strengths)}\n${text}`;
     const fresh = [...new Set(texts)].filter((text) => !this.#known.has(keyOf(text)));
     if (fresh.length > 0) {
       const started = performance.now();
-      const embeddings = await this.#run(fresh, strengths);
+      const embeddings = await this.#run(fresh, strengths, signal);
       this.#elapsed += performance.now() - started;
       fresh.forEach((text, i) => this.#known.set(keyOf(text), embeddings[i]));
     }
@@ -84,15 +89,15 @@ export class TextEncoders {
    */
   async condition(
     { prompt, negative }: Prompts,
-    { batch, sizes, guided, strengths }: ConditionOptions,
+    { batch, sizes, guided, strengths, signal }: ConditionOptions,
   ): Promise<Conditioning> {
     if (!guided) {
-      const [positive] = await this.encode([prompt], strengths);
+      const [positive] = await this.encode([prompt], strengths, signal);
       return Conditioning.ofTexts(batch, sizes, positive);
     }
     const zeros = negative === undefined && this.#options.checkpoint.forceZerosForEmptyPrompt;
     const texts = zeros ? [prompt] : [prompt, negative ?? ""];
-    const [positive, encoded]: readonly TextEmbedding[] = await this.encode(texts, strengths);
+    const [positive, encoded]: readonly TextEmbedding[] = await this.encode(texts, strengths, signal);
     return Conditioning.ofTexts(batch, sizes, positive, zeros ? this.zeros : encoded);
   }
 
@@ -115,11 +120,15 @@ export class TextEncoders {
     return embedding;
   }
 
-  async #run(texts: readonly string[], strengths: readonly number[]): Promise<TextEmbedding[]> {
+  async #run(
+    texts: readonly string[],
+    strengths: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<TextEmbedding[]> {
     const { textEncoder, textEncoder2 } = this.#options.checkpoint;
     const [first, second] = await this.#opened();
-    const hidden = await this.#encodeBy("text_encoder", textEncoder, first, texts, strengths);
-    const projected = await this.#encodeBy("text_encoder_2", textEncoder2, second, texts, strengths);
+    const hidden = await this.#encodeBy("text_encoder", textEncoder, first, texts, strengths, signal);
+    const projected = await this.#encodeBy("text_encoder_2", textEncoder2, second, texts, strengths, signal);
     return texts.map((_, i) => ({
       embeds: sideBySide(hidden.states.at(i), projected.states.at(i)),
       pooled: projected.pooled.at(i),
@@ -132,6 +141,7 @@ export class TextEncoders {
     tokenizer: Tokenizer,
     texts: readonly string[],
     strengths: readonly number[],
+    signal: AbortSignal | undefined,
   ): Promise<{ states: Tensor; pooled: Tensor }> {
     const { stages, lowering, loras } = this.#options;
     const ids = this.#tokenize(tokenizer, architecture, texts);
@@ -144,7 +154,7 @@ export class TextEncoders {
     };
     const adapters = loras.adapters(name);
     const build = () => buildClipText(architecture, weights, { lowering, adapters });
-    const outputs = await stages.use(name, build, (session) => session.run(feeds));
+    const outputs = await stages.use(name, build, (session, options) => session.run(feeds, options), { signal });
     const states = outputs.get("hidden_states");
     const pooled = outputs.get("text_embeds") ?? Tensor.zeros([texts.length, 0]);
     if (states === undefined) throw new Error(`Cannot use the ${name}: its graph gave no hidden_states.`);

@@ -70,7 +70,7 @@ async function makeCell(model: Model, task: Task, options: MakeCellOptions): Pro
       await onStep?.(step);
     }
     const decoding = performance.now();
-    const image = await model.decode(step);
+    const image = await model.decode(step, { signal });
     const ended = performance.now();
     const [start, ...taken] = step.path;
     const text = start.timing.text ?? 0;
@@ -108,5 +108,5 @@ export function nameOfTask({ name, way, prompt, seed }: Task): string {
 /** Loads every part and runs it once, outside of what is timed; on another text, so that the cell's own is encoded. */
 async function warmUp(model: Model, task: Task, signal: AbortSignal | undefined): Promise<void> {
   const step = await model.next(await model.begin({ ...requestOf(task), prompt: "" }, { signal }), { signal });
-  await model.decode(step);
+  await model.decode(step, { signal });
 }

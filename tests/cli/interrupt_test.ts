@@ -62,6 +62,16 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a second Ctrl-C ends the process at once in the midst of a network's run, and in silence",
+  ignore: windows,
+  async fn() {
+    const { code, seconds, stderr } = await stopped([script, "runs"], { after: 60_000, signals: ["SIGINT", "SIGINT"] });
+    equal([code, stderr], [130, ""]);
+    ok(seconds < 5, `${seconds} s`);
+  },
+});
+
+Deno.test({
   name: "generate: Ctrl-C in the midst of 1,000 steps ends within a step, and writes nothing",
   ignore: windows,
   fn: () =>

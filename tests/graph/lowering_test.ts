@@ -1,13 +1,17 @@
 /** One description of a network in each provider's operators, in pieces, in fewer bits: all say the same. On the processor. */
 
+import { boundedAttention } from "fewstep/graph/decomposed.ts";
 import { cpu, cpuLean, cuda, cudaHalf, openvino, webgpu, webgpuHalf } from "fewstep/graph/lowering.ts";
-import type { Lowering, Network } from "fewstep/graph/builder.ts";
+import { Graph, type Lowering, type Network } from "fewstep/graph/builder.ts";
 import { buildClipText } from "fewstep/graph/clip.ts";
+import { partsOf } from "fewstep/graph/proto.ts";
 import { cut, pinned, weightBytes } from "fewstep/graph/rewrite.ts";
 import { buildUnet } from "fewstep/graph/unet.ts";
 import { loadInPieces } from "fewstep/model/sessions/pieces.ts";
 import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
 import type { Feeds, Outputs } from "fewstep/model/sessions/session.ts";
+import { readMemory, resetPeak } from "fewstep/measure/memory.ts";
+import { Tensor } from "fewstep/tensor/tensor.ts";
 import { openCheckpoint } from "fewstep/weights/open.ts";
 import { inputsOf } from "../../bench/unet_inputs.ts";
 import { close, equal, ok, relativeL2 } from "../assert.ts";
@@ -79,6 +83,61 @@ Deno.test("in pieces: each has a part of the weights, together they give the who
     close(outputOf(await session.run(feeds), "out_sample"), await wantedOutput(), 1e-5);
     equal(held, [], "a piece was not released");
   }
+});
+
+/** Attention alone, of one picture's places with each other. */
+function attentionOf(
+  places: number,
+  heads: number,
+  { batch = 1, limit }: { batch?: number; limit?: number } = {},
+): Network {
+  const lowering = limit === undefined ? webgpu : { ...webgpu, attention: boundedAttention(limit) };
+  const graph = new Graph({ name: "attention", weights, lowering, size: [batch, 4, places, 1] });
+  const channels = 64 * heads;
+  const [q, k, v] = ["q", "k", "v"].map((name) => graph.input(name, "float32", [batch, places, channels], channels));
+  const g = graph.at("attention");
+  graph.output("y", lowering.attention(g, q, k, v, heads, "none", g.area(1)), [batch, places, channels]);
+  return graph.finish();
+}
+
+const softmaxes = ({ bytes }: Network) => partsOf(bytes).nodes.filter(({ opType }) => opType === "Softmax").length;
+
+Deno.test("scores that no buffer holds: queries in slices give the same, in less memory", async () => {
+  const places = 4096;
+  const inputs = Object.fromEntries(["q", "k", "v"].map((name, n) => {
+    const data = Float32Array.from({ length: places * 64 }, (_, i) => Math.sin(i * (n + 1)));
+    return [name, new Tensor(data, [1, places, 64])];
+  }));
+  const grown = async (network: Network) => {
+    resetPeak();
+    const before = readMemory().resident;
+    const output = outputOf(await run(network, inputs), "y");
+    return { output, memory: readMemory().peak - before };
+  };
+  const slices = attentionOf(places, 1, { limit: 2 ** 22 });
+  equal(softmaxes(slices), 16);
+  const [bounded, whole] = [await grown(slices), await grown(attentionOf(places, 1))];
+  close(bounded.output, whole.output, 1e-6);
+  const least = 2 ** 25; // half of the scores: what the system counts is rough
+  if (Deno.build.os === "linux") {
+    ok(bounded.memory < whole.memory - least, `${bounded.memory} bytes in slices, ${whole.memory} whole`);
+  }
+});
+
+Deno.test("attention is sliced where a network is loaded for its size, and only where it has to be", async () => {
+  // SDXL's own: 10 and 20 heads of 64x64 and 32x32 places, twice for guidance, and its decoder's one head of 128x128.
+  equal(softmaxes(attentionOf(4096, 10, { batch: 2 })), 11);
+  equal(softmaxes(attentionOf(1024, 20, { batch: 2 })), 2);
+  equal(softmaxes(attentionOf(16384, 1)), 8);
+  equal(softmaxes(attentionOf(1024, 10)), 1);
+
+  const sizes = new Map(Object.entries(feeds).map(([name, { shape }]) => [name, shape]));
+  const whole = unetBy(webgpu);
+  equal(softmaxes(pinned(whole, sizes)), softmaxes(whole));
+  // At 4x4 places 3 queries at once, at 2x2 all of them.
+  const sliced = pinned(unetBy({ ...webgpu, attention: boundedAttention(3 * 2 * 2 * 16 * 4) }), sizes);
+  ok(softmaxes(sliced) > softmaxes(whole), "nothing was sliced");
+  close(outputOf(await run(sliced, feeds), "out_sample"), await wantedOutput(), 1e-5);
 });
 
 Deno.test("known sizes are the inputs' sizes, and change nothing", async () => {

@@ -1,3 +1,5 @@
+/** Stop: at once, whatever is under way, and nothing that was finished is lost. */
+
 import { equal, match, ok, rejects, throws } from "node:assert/strict";
 import { open } from "../../lib/model/open.ts";
 import { atWork, reasonToStop, stop, stopSignal } from "../../lib/model/stop.ts";
@@ -8,6 +10,13 @@ Deno.test("a stop ends the run under way once, whatever the run holds on to, and
   ok(stop(), "a run is under way just after its network's work");
   match(String(await reasonToStop()), /AbortError: Stopped between two steps/);
   equal(await reasonToStop(), undefined);
+
+  const work = atWork((signal) =>
+    new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason)))
+  );
+  ok(stop(), "a network is at work");
+  await rejects(work, { name: "AbortError", message: /^Stopped\. What was under way was not finished/ });
+  equal(await reasonToStop(), undefined, "the work has met it");
 
   const signal = stopSignal();
   ok(stop());
@@ -34,4 +43,37 @@ Deno.test("a run that is stopped keeps its step; the run goes on from it to the 
   for await (const step of model.steps(model.stopped)) last = step;
   equal(last.index, 4);
   equal(last.latent.data.join(), whole.step.latent.data.join());
+});
+
+Deno.test("Stop within a step, and while text is encoded or a picture decoded: at once; the step before is kept", async () => {
+  await using model = await open("models/pocket/base");
+  const request = { prompt: "owl", seed: 2, steps: 4, guidance: 4, size: { width: 256, height: 256 } };
+  const start = await model.begin(request);
+  const whole = performance.now();
+  const wanted = await model.next(start);
+  const took = performance.now() - whole;
+
+  let stopped = 0;
+  const soon = () =>
+    setTimeout(() => {
+      stopped = performance.now();
+      ok(stop());
+    }, took / 10);
+  soon();
+  await rejects(() => model.next(start), /Stopped between two steps/);
+  const late = performance.now() - stopped;
+  ok(late < took / 2, `${late} ms after Stop, a step takes ${took}`);
+  equal(model.stopped, start);
+  equal((await model.next(model.stopped)).latent.data.join(), wanted.latent.data.join());
+
+  const began = model.begin({ ...request, prompt: "another owl" });
+  soon();
+  await rejects(began, /^AbortError: Stopped\. What was under way was not finished/);
+  equal((await model.begin({ ...request, prompt: "another owl" })).index, 0);
+
+  const signal = new AbortController();
+  const decoding = model.decode(wanted, { signal: signal.signal });
+  setTimeout(() => signal.abort(new Error("No picture is wanted.")), 1);
+  await rejects(decoding, /No picture is wanted/);
+  equal((await model.decode(wanted)).shape.join(), "1,3,256,256");
 });

@@ -92,17 +92,16 @@ Deno.test("show displays pictures, tables, text and live progress; nothing is lo
 /** A cell's code that presses Stop from another process, soon. */
 const stopSoon = "new Deno.Command(Deno.execPath(), { args: ['eval', `Deno.kill(${Deno.pid}, 'SIGINT')`] }).spawn();\n";
 
-Deno.test("Stop ends a run between two steps without being asked for, and the notebook goes on from there", async () => {
+Deno.test("Stop ends a run without being asked for, and the notebook goes on from there", async () => {
   const notebook = await executed(
     'import { open, show, stopSignal } from "fewstep";\n' +
       'const model = await open("models/pocket/base");\n' +
       'const request = { prompt: "owl", steps: 1000, guidance: 4 };',
-    stopSoon +
-      "try { for await (const step of model.steps(request)) void step; }\n" +
+    "try { for await (const step of model.steps(request)) if (step.index === 2) {" + stopSoon + "} }\n" +
       "catch (error) { await show(String(error)); }",
     "const kept = model.stopped.index;\n" +
       "const { value } = await model.steps(model.stopped).next();\n" +
-      "await show(`${kept > 0 && kept < 1000} ${value.index - kept}`);",
+      "await show(`${kept > 1 && kept < 1000} ${value.index - kept}`);",
     stopSoon +
       "const signal = stopSignal();\n" +
       "await new Promise((done) => signal.addEventListener('abort', done));\n" +

@@ -1,60 +1,33 @@
-/** ONNX Runtime's home: the only file that imports onnxruntime-node. */
+/** ONNX Runtime's home: its providers as runtimes. */
 
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import * as ort from "onnxruntime-node";
+import { join } from "node:path";
 import type { Network } from "../../graph/builder.ts";
 import { cpu, cpuLean, cuda, cudaHalf, webgpu, webgpuHalf } from "../../graph/lowering.ts";
 import { layersOf } from "../../graph/proto.ts";
 import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Refusals } from "../precision.ts";
+import { onnxRuntimeLibrary } from "./onnxruntime_library.ts";
+import { OrtSession, type OrtSessionOptions, withCuda } from "./onnxruntime_session.ts";
 import { loadInPieces, type PieceLimits } from "./pieces.ts";
 import { PinnedSession } from "./pinned.ts";
 import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 
-/** Settings of onnxruntime's session-options configuration, `session.…` keys nested as the binding wants them. */
-interface SessionConfig {
-  /** Where a graph given as bytes looks for its external data. */
-  readonly model_external_initializers_file_folder_path: string;
-  /** "1": weights stay as they are mapped from their file, without a copy in the order that products like best. */
-  readonly disable_prepacking?: "1";
-  /** "1": a graph that would run on the processor in part is refused. */
-  readonly disable_cpu_ep_fallback?: "1";
-}
-
+/** A session as the rest of the kit knows it: tensors go in and come out. */
 class OnnxRuntimeSession implements Session {
-  readonly #name: string;
-  #session: ort.InferenceSession | undefined;
+  readonly #session: OrtSession;
 
-  constructor(name: string, session: ort.InferenceSession) {
-    this.#name = name;
+  constructor(session: OrtSession) {
     this.#session = session;
   }
 
   async run(feeds: Feeds, { signal }: SessionRunOptions = {}): Promise<Outputs> {
-    if (this.#session === undefined) throw new Error(`Cannot run the ${this.#name}: its session was released.`);
-    signal?.throwIfAborted();
-    const inputs: Record<string, ort.Tensor> = {};
-    for (const [name, { data, shape }] of Object.entries(feeds)) {
-      inputs[name] = data instanceof Int32Array
-        ? new ort.Tensor("int32", data, shape)
-        : new ort.Tensor("float32", data, shape);
-    }
-    const results = await this.#session.run(inputs);
-    const outputs = new Map<string, Tensor>();
-    for (const [name, { data, dims }] of Object.entries(results)) {
-      if (!(data instanceof Float32Array) || !(data.buffer instanceof ArrayBuffer)) {
-        throw new TypeError(`Cannot read output "${name}" of the ${this.#name}: wanted float32.`);
-      }
-      outputs.set(name, new Tensor(new Float32Array(data.buffer, data.byteOffset, data.length), dims));
-    }
-    return outputs;
+    const results = await this.#session.run(feeds, { signal });
+    return new Map([...results].map(([name, { data, shape }]) => [name, new Tensor(data, shape)]));
   }
 
-  async release(): Promise<void> {
-    await this.#session?.release();
-    this.#session = undefined;
+  release(): Promise<void> {
+    return this.#session.release();
   }
 }
 
@@ -70,17 +43,16 @@ export interface OnnxRuntimeOptions {
   readonly pieces?: PieceLimits;
 }
 
-const version = ort.env.versions.node ?? "";
-
 /** ONNX Runtime's CPU provider: fp32 compute on fp32, fp16 and integer weights. */
 export function onnxRuntimeCpu(options: OnnxRuntimeOptions = {}): Runtime {
-  const load = async (network: Network) => new OnnxRuntimeSession(network.name, await createCpu(network, options));
+  const load = async (network: Network, { signal }: SessionRunOptions = {}) =>
+    new OnnxRuntimeSession(await loadCpu(network, options, {}, signal));
   const lean = options.memory === "lean";
   return {
-    name: `ONNX Runtime ${version}, CPU`,
+    name: `ONNX Runtime ${onnxRuntimeLibrary().version}, CPU`,
     lowering: lean ? cpuLean : cpu,
     refused: { bf16: "ONNX Runtime has no bfloat16 kernels for processors" },
-    load: (network) => lean ? loadInPieces(network, load, options.pieces) : load(network),
+    load: (network, run) => lean ? loadInPieces(network, load, options.pieces, run) : load(network, run),
     profiled: (rounds, report) => ({
       ...onnxRuntimeCpu(options),
       load: (network) => loadProfiled(network, { rounds, report, ...options }),
@@ -100,47 +72,56 @@ const GPU_REFUSES: Refusals = {
  * operator that has no WebGPU kernel is refused.
  */
 export function onnxRuntimeWebGpu(): Runtime {
-  const load = async (network: Network) => {
-    const settings = { executionProviders: ["webgpu"], config: { disable_cpu_ep_fallback: "1" } } as const;
-    return new OnnxRuntimeSession(network.name, await create(network, settings));
-  };
   return {
-    name: `ONNX Runtime ${version}, WebGPU`,
+    name: `ONNX Runtime ${onnxRuntimeLibrary().version}, WebGPU`,
     lowering: webgpu,
     reduced: { fp16: webgpuHalf },
     refused: GPU_REFUSES,
-    load: (network) => Promise.resolve(new PinnedSession(network, load)),
+    load: pinnedOn({ name: "WebGPU", options: {} }),
   };
 }
 
 /**
  * ONNX Runtime's CUDA provider. Its library is not in the npm package: docs/devices.md says where it comes from.
  *
- * @throws RangeError where the library is missing
+ * @throws RangeError where the library is missing, or one of NVIDIA's that it needs
  */
 export function onnxRuntimeCuda(): Runtime {
   wantCudaProvider();
-  const load = async (network: Network) => {
-    const settings = { executionProviders: ["cuda"], config: { disable_cpu_ep_fallback: "1" } } as const;
-    return new OnnxRuntimeSession(network.name, await create(network, settings));
-  };
   return {
-    name: `ONNX Runtime ${version}, CUDA`,
+    name: `ONNX Runtime ${onnxRuntimeLibrary().version}, CUDA`,
     lowering: cuda,
     reduced: { fp16: cudaHalf },
     refused: GPU_REFUSES,
-    load: (network) => Promise.resolve(new PinnedSession(network, load)),
+    load: pinnedOn({ name: "CUDA", options: CUDA_OPTIONS }),
   };
 }
 
+/**
+ * https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#configuration-options
+ *
+ * - The arena grows by what is asked for: by default to the next power of two, which for gigabytes of weights is up to
+ *   twice of what they take.
+ * - Float32 is float32. By default products are rounded to TensorFloat-32's 10 bits of mantissa.
+ */
+const CUDA_OPTIONS = { arena_extend_strategy: "kSameAsRequested", use_tf32: "0" } as const;
+
+/** Loads networks for a GPU, once for each size: what depends on sizes alone would fall to the processor otherwise. */
+function pinnedOn(provider: NonNullable<OrtSessionOptions["provider"]>): Runtime["load"] {
+  const load = async (network: Network, { signal }: SessionRunOptions = {}) => {
+    const config = { ...weightsOf(network), "session.disable_cpu_ep_fallback": "1" };
+    return new OnnxRuntimeSession(await OrtSession.load(network, { provider, config }, signal));
+  };
+  return (network) => Promise.resolve(new PinnedSession(network, load));
+}
+
 function wantCudaProvider(): void {
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-  const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
   const { os } = Deno.build;
   if (os !== "linux" && os !== "windows") {
     throw new RangeError(`Cannot compute on cuda: NVIDIA's CUDA is for Linux and Windows, and this is ${os}.`);
   }
-  const folder = join(root, "bin", "napi-v6", os === "windows" ? "win32" : os, arch);
+  const library = onnxRuntimeLibrary();
+  const { folder, version } = library;
   const name = os === "windows" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so";
   try {
     Deno.statSync(join(folder, name));
@@ -151,38 +132,32 @@ function wantCudaProvider(): void {
         `docs/devices.md says how to get that of version ${version}.`,
     );
   }
-}
-
-interface CreateOptions extends ort.InferenceSession.SessionOptions {
-  readonly config?: Omit<SessionConfig, "model_external_initializers_file_folder_path">;
-}
-
-async function create(network: Network, { config, ...options }: CreateOptions): Promise<ort.InferenceSession> {
-  const session: SessionConfig = { model_external_initializers_file_folder_path: network.root, ...config };
   try {
-    return await ort.InferenceSession.create(network.bytes, {
-      logSeverityLevel: 3, // errors only: warnings of graph optimisers mean nothing to a user
-      extra: { session },
-      ...options,
-    });
+    withCuda(library, CUDA_OPTIONS, "compute on cuda", () => {});
   } catch (error) {
-    throw new Error(`Cannot load the ${network.name}: ${error instanceof Error ? error.message : error}`);
+    throw error instanceof Error ? new RangeError(error.message) : error;
   }
 }
 
-function createCpu(
+/** Where a graph given as bytes looks for its weights. */
+function weightsOf({ root }: Network): Readonly<Record<string, string>> {
+  return { "session.model_external_initializers_file_folder_path": root };
+}
+
+function loadCpu(
   network: Network,
   { threads, memory }: OnnxRuntimeOptions,
-  options: ort.InferenceSession.SessionOptions = {},
-): Promise<ort.InferenceSession> {
-  const lean = memory === "lean";
-  return create(network, {
-    executionProviders: ["cpu"],
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(lean ? { enableMemPattern: false } : {}),
-    ...(lean ? { config: { disable_prepacking: "1" } } : {}),
-    ...options,
-  });
+  options: OrtSessionOptions = {},
+  signal?: AbortSignal,
+): Promise<OrtSession> {
+  // Weights then stay as they are mapped from their file, without a copy in the order that products like best.
+  const lean: OrtSessionOptions = { memory: "as needed", config: { "session.disable_prepacking": "1" } };
+  const { config, ...settings } = memory === "lean" ? lean : {};
+  return OrtSession.load(
+    network,
+    { threads, ...settings, config: { ...weightsOf(network), ...config }, ...options },
+    signal,
+  );
 }
 
 /** Runs left out of a profile: the first packs weights and grows the arena. */
@@ -196,21 +171,16 @@ async function loadProfiled(
   },
 ): Promise<Session> {
   const folder = await Deno.makeTempDir({ prefix: "fewstep-profile-" });
-  const session = await createCpu(network, options, {
-    enableProfiling: true,
-    profileFilePrefix: join(folder, "trace"),
-  });
-  const inner = new OnnxRuntimeSession(network.name, session);
+  const session = await loadCpu(network, options, { trace: join(folder, "trace") });
+  const inner = new OnnxRuntimeSession(session);
   return {
-    async run(feeds) {
-      for (let i = 1; i < WARM_UP + rounds; i++) await inner.run(feeds);
-      return await inner.run(feeds);
+    async run(feeds, options) {
+      for (let i = 1; i < WARM_UP + rounds; i++) await inner.run(feeds, options);
+      return await inner.run(feeds, options);
     },
     async release() {
-      session.endProfiling();
+      const json = await Deno.readTextFile(await session.endTrace());
       await inner.release();
-      const [trace] = [...Deno.readDirSync(folder)];
-      const json = await Deno.readTextFile(join(folder, trace.name));
       await Deno.remove(folder, { recursive: true });
       report(readTrace(json, { part: network.name, warmUp: WARM_UP, layers: layersOf(network.bytes) }));
     },

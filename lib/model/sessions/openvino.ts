@@ -9,6 +9,7 @@ import { openvino, openvinoIn } from "../../graph/lowering.ts";
 import type { Network } from "../../graph/builder.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Precision } from "../precision.ts";
+import { addressOf, text, textAt } from "./foreign.ts";
 import { type OpenVinoLibrary, openVinoLibrary } from "./openvino_library.ts";
 import type { Feeds, Integers, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 
@@ -119,7 +120,7 @@ class Core {
       ["PERFORMANCE_HINT", "LATENCY"],
       ...(threads === undefined || device !== "CPU" ? [] : [["INFERENCE_NUM_THREADS", String(threads)]]),
     ].map((pair) => pair.map(text));
-    const list = new BigUint64Array(properties.flat().map((value) => Deno.UnsafePointer.value(pointerTo(value))));
+    const list = new BigUint64Array(properties.flat().map(addressOf));
     const [out, name, count] = [new BigUint64Array(1), text(device), BigInt(properties.length)];
     try {
       const status = await functions.ov_core_compile_model_props(this.#core, model, name, count, list, out);
@@ -200,7 +201,7 @@ class OpenVinoSession implements Session {
     // { int64_t rank; int64_t* dims; }
     const byValue = new BigUint64Array([
       BigInt(shape.length),
-      shape.length === 0 ? 0n : Deno.UnsafePointer.value(pointerTo(dimensions)),
+      shape.length === 0 ? 0n : addressOf(dimensions),
     ]);
     const type = data instanceof Int32Array ? ELEMENT.int32 : ELEMENT.float32;
     const create = (out: BigUint64Array<ArrayBuffer>) =>
@@ -278,20 +279,4 @@ function wantPointer(address: bigint): Deno.PointerObject {
   const pointer = Deno.UnsafePointer.create(address);
   if (pointer === null) throw new Error("Cannot use OpenVINO: it gave nothing where an object was wanted.");
   return pointer;
-}
-
-function pointerTo(buffer: BufferSource): Deno.PointerObject {
-  const pointer = Deno.UnsafePointer.of(buffer);
-  if (pointer === null) throw new Error("Cannot use OpenVINO: an empty buffer has no address.");
-  return pointer;
-}
-
-/** A string as C wants it. */
-function text(value: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${value}\0`);
-}
-
-function textAt(address: bigint): string {
-  const pointer = Deno.UnsafePointer.create(address);
-  return pointer === null ? "" : Deno.UnsafePointerView.getCString(pointer);
 }

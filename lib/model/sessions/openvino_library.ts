@@ -2,6 +2,7 @@
 
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { keepLoaded } from "./foreign.ts";
 
 /** Names a file or folder of OpenVINO's; goes before all other places. */
 export const LIBRARY_VARIABLE = "FEWSTEP_OPENVINO";
@@ -88,7 +89,9 @@ export function openVinoLibrary(): OpenVinoLibrary {
 
 function openAt(path: string): OpenVinoLibrary {
   try {
-    return { path, functions: Deno.dlopen(path, SYMBOLS).symbols };
+    const functions = Deno.dlopen(path, SYMBOLS).symbols;
+    keepLoaded(path);
+    return { path, functions };
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     const reason = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@
 import { cut, weightBytes } from "../../graph/rewrite.ts";
 import type { Network } from "../../graph/builder.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Feeds, Integers, Outputs, Session, SessionRunOptions } from "./session.ts";
+import type { Feeds, Integers, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 
 /** Networks whose weights are smaller in their file stay whole: cutting would save little. */
 const WHOLE = 1 << 29;
@@ -21,20 +21,21 @@ export interface PieceLimits {
 /** Loads a network: whole where it is small, otherwise each piece when it is needed. */
 export async function loadInPieces(
   network: Network,
-  load: (network: Network) => Promise<Session>,
+  load: Runtime["load"],
   { whole = WHOLE, piece = PIECE }: PieceLimits = {},
+  options?: SessionRunOptions,
 ): Promise<Session> {
-  if (weightBytes(network) <= whole) return await load(network);
+  if (weightBytes(network) <= whole) return await load(network, options);
   const pieces = cut(network, piece);
-  return pieces.length === 1 ? await load(network) : new PiecewiseSession(network, pieces, load);
+  return pieces.length === 1 ? await load(network, options) : new PiecewiseSession(network, pieces, load);
 }
 
 class PiecewiseSession implements Session {
   readonly #network: Network;
-  readonly #load: (network: Network) => Promise<Session>;
+  readonly #load: Runtime["load"];
   #pieces: readonly Network[];
 
-  constructor(network: Network, pieces: readonly Network[], load: (network: Network) => Promise<Session>) {
+  constructor(network: Network, pieces: readonly Network[], load: Runtime["load"]) {
     this.#network = network;
     this.#pieces = pieces;
     this.#load = load;
@@ -48,7 +49,7 @@ class PiecewiseSession implements Session {
     const lastUse = new Map(this.#pieces.flatMap(({ inputs }, i) => inputs.map(({ name }) => [name, i] as const)));
     for (const [i, piece] of this.#pieces.entries()) {
       options.signal?.throwIfAborted();
-      const session = await this.#load(piece);
+      const session = await this.#load(piece, options);
       try {
         const results = await session.run(pick(values, piece), options);
         for (const [name, value] of results) {

@@ -2,19 +2,19 @@
 
 import type { Network } from "../../graph/builder.ts";
 import { pinned } from "../../graph/rewrite.ts";
-import type { Feeds, Outputs, Session, SessionRunOptions } from "./session.ts";
+import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 
 /** Sizes that stay loaded: a run with a guidance interval takes turns between two. Each holds the weights once more. */
 const KEPT = 2;
 
 export class PinnedSession implements Session {
   readonly #network: Network;
-  readonly #load: (network: Network) => Promise<Session>;
+  readonly #load: Runtime["load"];
   /** By the inputs' shapes, the one used last at the end. */
   readonly #sessions = new Map<string, Session>();
   #released = false;
 
-  constructor(network: Network, load: (network: Network) => Promise<Session>) {
+  constructor(network: Network, load: Runtime["load"]) {
     this.#network = network;
     this.#load = load;
   }
@@ -30,7 +30,7 @@ export class PinnedSession implements Session {
         this.#sessions.delete(old);
         await least.release();
       }
-      session = await this.#load(pinned(this.#network, shapes));
+      session = await this.#load(pinned(this.#network, shapes), options);
     }
     this.#sessions.set(key, session);
     return await session.run(feeds, options);

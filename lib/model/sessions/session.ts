@@ -16,12 +16,16 @@ export type Feeds = Readonly<Record<string, Tensor | Integers>>;
 export type Outputs = ReadonlyMap<string, Tensor>;
 
 export interface SessionRunOptions {
-  /** Stops the run where the runtime can, in its middle; it then fails with the signal's reason. */
+  /** Ends a run, or a load, in its middle where the runtime can; it then fails with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface Session {
-  /** Runs the network once. @throws an Error naming the layer that failed; the reason of `signal` when it was aborted */
+  /**
+   * Runs the network once. JavaScript's thread is free meanwhile; the feeds must not change until the run is done.
+   *
+   * @throws an Error naming the layer that failed; the reason of `signal` when it was aborted
+   */
   run(feeds: Feeds, options?: SessionRunOptions): Promise<Outputs>;
   /** Gives the memory back. A released session must not run again. */
   release(): Promise<void>;
@@ -49,9 +53,9 @@ export interface Runtime {
    * Loads a network and its weights.
    *
    * @internal
-   * @throws an Error whose message says which network and why
+   * @throws an Error whose message says which network and why; the reason of a signal that was aborted
    */
-  load(network: Network): Promise<Session>;
+  load(network: Network, options?: SessionRunOptions): Promise<Session>;
   /**
    * The same runtime with its per-operator clock on. Every run is repeated on the same inputs, once to warm up and then
    * `rounds` times; the profile is reported when the session is released. Missing where the runtime has no such clock.

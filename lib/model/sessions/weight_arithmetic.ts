@@ -3,11 +3,11 @@
  * floats to float32 and back, and a low-rank product added on the way.
  *
  * Halves go in and out as whole numbers of 16 bits, and are taken for floats inside of the graph (BitCast, which opset
- * 26 brought): Deno's Node-API knows no Float16Array, and JavaScript's own conversion is several times as slow.
+ * 26 brought). JavaScript's own conversion is several times as slow.
  */
 
-import * as ort from "onnxruntime-node";
 import { CAST, modelBytes, node, type Port } from "../../graph/proto.ts";
+import { type Numbers, type OrtModel, OrtSession } from "./onnxruntime_session.ts";
 
 /** How numbers lie in memory. */
 export type Stored = "fp32" | "fp16" | "bf16";
@@ -30,7 +30,7 @@ const HALF = { fp16: CAST.float16, bf16: CAST.bfloat16 } as const;
 
 /** One graph for each way in, way out, and with or without a product; each is made when it is first wanted. */
 export class WeightArithmetic {
-  readonly #sessions = new Map<string, Promise<ort.InferenceSession>>();
+  readonly #sessions = new Map<string, Promise<OrtSession>>();
 
   /**
    * `to` becomes `from`, plus the product, rounded once to nearest. A value too large for halves becomes infinite.
@@ -39,13 +39,12 @@ export class WeightArithmetic {
    */
   async run(from: StoredRows, to: StoredRows, columns: number, product?: LowRank): Promise<void> {
     const shape = [valuesIn(to) / columns, columns];
-    const feeds: Record<string, ort.Tensor> = { weight: tensor(from, shape) };
-    if (product) {
-      feeds.up = new ort.Tensor("float32", product.up, [shape[0], product.rank]);
-      feeds.down = new ort.Tensor("float32", product.down, [product.rank, columns]);
-    }
+    const factors = product && {
+      up: { data: product.up, shape: [shape[0], product.rank] },
+      down: { data: product.down, shape: [product.rank, columns] },
+    };
     const session = await this.#session(from.dtype, to.dtype, product !== undefined);
-    await session.run(feeds, { result: tensor(to, shape) });
+    await session.run({ weight: numbers(from, shape), ...factors }, { into: { result: numbers(to, shape) } });
   }
 
   /** Gives the memory back. */
@@ -54,14 +53,11 @@ export class WeightArithmetic {
     this.#sessions.clear();
   }
 
-  #session(from: Stored, to: Stored, product: boolean): Promise<ort.InferenceSession> {
+  #session(from: Stored, to: Stored, product: boolean): Promise<OrtSession> {
     const key = `${from} ${to} ${product}`;
-    const session = this.#sessions.get(key) ?? ort.InferenceSession.create(graph(from, to, product), {
-      executionProviders: ["cpu"],
-      logSeverityLevel: 3,
-      // Threads that spin between two runs take the processor from those that read and write: half of all its time.
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
-    });
+    // Threads that spin between two runs take the processor from those that read and write: half of all its time.
+    const config = { "session.intra_op.allow_spinning": "0" };
+    const session = this.#sessions.get(key) ?? OrtSession.load(graph(from, to, product), { config });
     this.#sessions.set(key, session);
     return session;
   }
@@ -71,13 +67,14 @@ function valuesIn({ dtype, bytes }: StoredRows): number {
   return bytes.length / (dtype === "fp32" ? 4 : 2);
 }
 
-function tensor({ dtype, bytes: { buffer, byteOffset, length } }: StoredRows, shape: readonly number[]): ort.Tensor {
-  return dtype === "fp32"
-    ? new ort.Tensor("float32", new Float32Array(buffer, byteOffset, length / 4), shape)
-    : new ort.Tensor("uint16", new Uint16Array(buffer, byteOffset, length / 2), shape);
+function numbers({ dtype, bytes: { buffer, byteOffset, length } }: StoredRows, shape: readonly number[]): Numbers {
+  const data = dtype === "fp32"
+    ? new Float32Array(buffer, byteOffset, length / 4)
+    : new Uint16Array(buffer, byteOffset, length / 2);
+  return { data, shape };
 }
 
-function graph(from: Stored, to: Stored, product: boolean): Uint8Array {
+function graph(from: Stored, to: Stored, product: boolean): OrtModel {
   const nodes: ReturnType<typeof node>[] = [];
   const op = (opType: string, inputs: readonly string[], to?: number): string => {
     const name = `${opType} ${nodes.length}`;
@@ -93,12 +90,8 @@ function graph(from: Stored, to: Stored, product: boolean): Uint8Array {
   if (to !== "fp32") value = op("BitCast", [op("Cast", [value], HALF[to])], CAST.uint16);
   nodes.push(node({ name: "result", opType: "Identity", inputs: [value], outputs: ["result"] }));
   const factors = [port("up", "fp32", ["rows", "rank"]), port("down", "fp32", ["rank", "columns"])];
-  return modelBytes({
-    name: "weight arithmetic",
-    nodes,
-    initializers: [],
-    inputs: [port("weight", from, ["rows", "columns"]), ...product ? factors : []],
-    outputs: [port("result", to, ["rows", "columns"])],
-    opset: BIT_CAST_OPSET,
-  });
+  const [name, outputs] = ["weight arithmetic", [port("result", to, ["rows", "columns"])]];
+  const inputs = [port("weight", from, ["rows", "columns"]), ...product ? factors : []];
+  const bytes = modelBytes({ name, nodes, initializers: [], inputs, outputs, opset: BIT_CAST_OPSET });
+  return { name, bytes, outputs };
 }

@@ -1,0 +1,297 @@
+/**
+ * A session of ONNX Runtime's C library. Loading and running leave JavaScript's thread free, and an aborted signal ends
+ * both: a run before its next operator.
+ *
+ * Weights stay where the runtime maps or keeps them. Inputs are read where they lie in JavaScript's memory; outputs are
+ * copied out of the runtime's once, or written straight into memory that the caller gives.
+ */
+
+import type { Shape } from "../../tensor/tensor.ts";
+import { addressOf, text, textAt, TextList, wideText } from "./foreign.ts";
+import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
+
+/** A tensor in JavaScript's memory. A run's must not change before the run is done. */
+export interface Numbers {
+  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+  readonly shape: Shape;
+}
+
+/** What the runtime gave. */
+export interface Result {
+  readonly data: Float32Array<ArrayBuffer>;
+  readonly shape: Shape;
+}
+
+export interface OrtSessionOptions {
+  /** Threads inside an operator. Default: the runtime's own choice, one a core. */
+  readonly threads?: number;
+  /** Whether a run's memory is planned as one block from the run before. Default "planned". */
+  readonly memory?: "planned" | "as needed";
+  /** Entries of the session's configuration, by their whole names: `session.…`. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** What computes, and its own options. Default: the processor. */
+  readonly provider?: { readonly name: "WebGPU" | "CUDA"; readonly options: Readonly<Record<string, string>> };
+  /** Where the trace of its runs is begun: a path that the runtime adds a time to. Default: there is none. */
+  readonly trace?: string;
+}
+
+export interface OrtRunOptions {
+  /** Ends the run, which then fails with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Where outputs are to be written, by name. Default: into memory that is made for them, all of them. */
+  readonly into?: Readonly<Record<string, Numbers>>;
+}
+
+/** A network as the runtime takes it. */
+export interface OrtModel {
+  /** For errors: "unet". */
+  readonly name: string;
+  /** A serialised ONNX ModelProto. */
+  readonly bytes: Uint8Array;
+  readonly outputs: readonly { readonly name: string }[];
+}
+
+/** `ONNXTensorElementDataType` */
+const FLOAT = 1;
+
+function elementType(data: Numbers["data"]): number {
+  return data instanceof Float32Array ? FLOAT : data instanceof Uint16Array ? 4 : 6;
+}
+
+/** What calls under way read and write by address: nothing else need hold it until they are done. */
+const held = new Set<unknown>();
+
+export class OrtSession {
+  readonly #library: OnnxRuntimeLibrary;
+  readonly #name: string;
+  readonly #outputs: readonly string[];
+  #session: Deno.PointerObject | undefined;
+  /** Runs wait for each other: two at once would take twice the memory for the same work. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(library: OnnxRuntimeLibrary, model: OrtModel, session: Deno.PointerObject) {
+    this.#library = library;
+    this.#name = model.name;
+    this.#outputs = model.outputs.map(({ name }) => name);
+    this.#session = session;
+  }
+
+  /** @throws Error saying which network and why, in the library's words; the reason of `signal` when it was aborted */
+  static async load(model: OrtModel, options: OrtSessionOptions = {}, signal?: AbortSignal): Promise<OrtSession> {
+    signal?.throwIfAborted();
+    const library = onnxRuntimeLibrary();
+    const { functions } = library;
+    const what = `load the ${model.name}`;
+    const settings = library.made((out) => functions.createSessionOptions.call(out), what);
+    const cancel = () => void functions.cancelLoading.call(settings, true);
+    const [bytes, out] = [Uint8Array.from(model.bytes), new BigUint64Array(1)];
+    const call = { bytes, out };
+    try {
+      setUp(library, settings, options, what);
+      signal?.addEventListener("abort", cancel);
+      held.add(call);
+      const status = await functions.createSession.call(library.env, bytes, BigInt(bytes.length), settings, out);
+      const session = Deno.UnsafePointer.create(out[0]);
+      if (signal?.aborted && session !== null) await functions.releaseSession.call(session);
+      wantUnlessAborted(library, status, what, signal);
+      return new OrtSession(library, model, wantPointer(out[0], what));
+    } finally {
+      held.delete(call);
+      signal?.removeEventListener("abort", cancel);
+      functions.releaseSessionOptions.call(settings);
+    }
+  }
+
+  /** @throws Error naming the layer that failed; the reason of `signal` when it was aborted */
+  run(feeds: Readonly<Record<string, Numbers>>, options: OrtRunOptions = {}): Promise<ReadonlyMap<string, Result>> {
+    const result = this.#turn.then(() => this.#run(feeds, options));
+    this.#turn = result.catch(() => {}); // the caller gets the error; the next in line must not
+    return result;
+  }
+
+  async #run(
+    feeds: Readonly<Record<string, Numbers>>,
+    { signal, into = {} }: OrtRunOptions,
+  ): Promise<ReadonlyMap<string, Result>> {
+    if (this.#session === undefined) throw new Error(`Cannot run the ${this.#name}: its session was released.`);
+    signal?.throwIfAborted();
+    const { functions } = this.#library;
+    const what = `run the ${this.#name}`;
+    const values: Deno.PointerObject[] = [];
+    const valueOf = (name: string, numbers: Numbers): bigint => {
+      const value = this.#valueOn(name, numbers);
+      values.push(value);
+      return Deno.UnsafePointer.value(value);
+    };
+    const settings = this.#library.made((out) => functions.createRunOptions.call(out), what);
+    const cancel = () => void functions.terminateRun.call(settings);
+    const [names, outputs] = [new TextList(Object.keys(feeds)), new TextList(this.#outputs)];
+    const call: unknown[] = [names, outputs, feeds, into];
+    held.add(call);
+    try {
+      const inputs = BigUint64Array.from(Object.entries(feeds), ([name, numbers]) => valueOf(name, numbers));
+      // Zero where the runtime is to make the output.
+      const results = BigUint64Array.from(
+        this.#outputs,
+        (name) => Object.hasOwn(into, name) ? valueOf(name, into[name]) : 0n,
+      );
+      const given = new Set(results);
+      call.push(inputs, results);
+      signal?.addEventListener("abort", cancel);
+      const status = await functions.run.call(
+        this.#session,
+        settings,
+        names.addresses,
+        inputs,
+        names.length,
+        outputs.addresses,
+        outputs.length,
+        results,
+      );
+      for (const address of results) {
+        const value = given.has(address) ? null : Deno.UnsafePointer.create(address);
+        if (value !== null) values.push(value);
+      }
+      wantUnlessAborted(this.#library, status, what, signal);
+      const made = this.#outputs.flatMap((name, i) =>
+        Object.hasOwn(into, name) ? [] : [[name, this.#take(name, wantPointer(results[i], what))] as const]
+      );
+      return new Map(made);
+    } finally {
+      held.delete(call);
+      signal?.removeEventListener("abort", cancel);
+      functions.releaseRunOptions.call(settings);
+      for (const value of values) functions.releaseValue.call(value);
+    }
+  }
+
+  /** A tensor of the runtime's over memory of JavaScript's. */
+  #valueOn(name: string, { data, shape }: Numbers): Deno.PointerObject {
+    const { functions, cpuMemory } = this.#library;
+    const address = Deno.UnsafePointer.create(addressOf(data));
+    const sizes = BigInt64Array.from(shape, BigInt);
+    const [bytes, rank, type] = [BigInt(data.byteLength), BigInt(shape.length), elementType(data)];
+    return this.#library.made(
+      (out) => functions.createTensorOn.call(cpuMemory, address, bytes, sizes, rank, type, out),
+      `give ${name} to the ${this.#name}`,
+    );
+  }
+
+  /** A copy of a tensor of the runtime's. */
+  #take(name: string, value: Deno.PointerObject): Result {
+    const { functions } = this.#library;
+    const what = `read ${name} of the ${this.#name}`;
+    const info = this.#library.made((out) => functions.typeAndShape.call(value, out), what);
+    try {
+      const type = new Int32Array(1);
+      this.#library.want(functions.elementType.call(info, type), what);
+      if (type[0] !== FLOAT) throw new TypeError(`Cannot ${what}: wanted float32, its type has the number ${type[0]}.`);
+      const rank = new BigUint64Array(1);
+      this.#library.want(functions.rank.call(info, rank), what);
+      const sizes = new BigInt64Array(Number(rank[0]));
+      this.#library.want(functions.dimensions.call(info, sizes, rank[0]), what);
+      const shape = Array.from(sizes, Number);
+      const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      if (data.length > 0) {
+        const from = this.#library.made((out) => functions.tensorData.call(value, out), what);
+        Deno.UnsafePointerView.copyInto(from, data);
+      }
+      return { data, shape };
+    } finally {
+      functions.releaseTypeAndShape.call(info);
+    }
+  }
+
+  /** Ends the trace. @returns its file */
+  async endTrace(): Promise<string> {
+    await this.#turn;
+    const { functions } = this.#library;
+    const what = `profile the ${this.#name}`;
+    const session = this.#session;
+    if (session === undefined) throw new Error(`Cannot ${what}: its session was released.`);
+    const allocator = this.#library.made((out) => functions.defaultAllocator.call(out), what);
+    const path = this.#library.made((out) => functions.endProfiling.call(session, allocator, out), what);
+    try {
+      return textAt(path);
+    } finally {
+      this.#library.want(functions.freeByAllocator.call(allocator, path), what);
+    }
+  }
+
+  /** Gives the memory back, after what is running. */
+  async release(): Promise<void> {
+    await this.#turn;
+    const session = this.#session;
+    this.#session = undefined;
+    if (session !== undefined) await this.#library.functions.releaseSession.call(session);
+  }
+}
+
+function setUp(
+  library: OnnxRuntimeLibrary,
+  settings: Deno.PointerObject,
+  { threads, memory = "planned", config = {}, provider, trace }: OrtSessionOptions,
+  what: string,
+): void {
+  const { functions } = library;
+  library.want(functions.setLogSeverity.call(settings, LOG_ERRORS), what);
+  if (threads !== undefined) library.want(functions.setThreads.call(settings, threads), what);
+  if (memory === "as needed") library.want(functions.disableMemoryPattern.call(settings), what);
+  for (const [key, value] of Object.entries(config)) {
+    library.want(functions.addConfig.call(settings, text(key), text(value)), what);
+  }
+  if (trace !== undefined) {
+    const path = Deno.build.os === "windows" ? wideText(trace) : text(trace);
+    library.want(functions.enableProfiling.call(settings, path), what);
+  }
+  if (provider !== undefined) append(library, settings, provider, what);
+}
+
+function append(
+  library: OnnxRuntimeLibrary,
+  settings: Deno.PointerObject,
+  { name, options }: NonNullable<OrtSessionOptions["provider"]>,
+  what: string,
+): void {
+  if (name === "WebGPU") {
+    const [keys, values] = [new TextList(Object.keys(options)), new TextList(Object.values(options))];
+    const status = library.functions.appendProvider
+      .call(settings, text(name), keys.addresses, values.addresses, keys.length);
+    return library.want(status, what);
+  }
+  withCuda(library, options, what, (cuda) => library.want(library.functions.appendCuda.call(settings, cuda), what));
+}
+
+/**
+ * Loads the CUDA provider, and gives it its options.
+ *
+ * @throws Error with the library's own words where it, or a library that it needs, cannot be loaded
+ */
+export function withCuda(
+  library: OnnxRuntimeLibrary,
+  options: Readonly<Record<string, string>>,
+  what: string,
+  use: (options: Deno.PointerObject) => void,
+): void {
+  const { functions } = library;
+  const [keys, values] = [new TextList(Object.keys(options)), new TextList(Object.values(options))];
+  const cuda = library.made((out) => functions.createCudaOptions.call(out), what);
+  try {
+    library.want(functions.updateCudaOptions.call(cuda, keys.addresses, values.addresses, keys.length), what);
+    use(cuda);
+  } finally {
+    functions.releaseCudaOptions.call(cuda);
+  }
+}
+
+/** What an aborted call says of itself is no news: the signal's reason is. */
+function wantUnlessAborted(
+  library: OnnxRuntimeLibrary,
+  status: Deno.PointerValue,
+  what: string,
+  signal: AbortSignal | undefined,
+): void {
+  if (!signal?.aborted) return library.want(status, what);
+  if (status !== null) library.functions.releaseStatus.call(status);
+  throw signal.reason;
+}

@@ -1,0 +1,185 @@
+/** ONNX Runtime by its C library: the npm binding's bits, with JavaScript's thread free, and memory that comes back. */
+
+import { join } from "node:path";
+import * as binding from "onnxruntime-node";
+import manifest from "onnxruntime-node/package.json" with { type: "json" };
+import { externalTensor, modelBytes, type Network, node } from "fewstep/graph/proto.ts";
+import { cpu } from "fewstep/graph/lowering.ts";
+import { buildUnet } from "fewstep/graph/unet.ts";
+import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
+import { onnxRuntimeLibrary } from "fewstep/model/sessions/onnxruntime_library.ts";
+import { Tensor } from "fewstep/tensor/tensor.ts";
+import { openCheckpoint } from "fewstep/weights/open.ts";
+import { inputsOf } from "../../../bench/unet_inputs.ts";
+import { equal, ok, throwsSentence } from "../../assert.ts";
+import { inFolder } from "../../files.ts";
+import { goldenPath } from "../../goldens/read.ts";
+
+const runtime = onnxRuntimeCpu({ threads: 1 }); // beside other work, threads wait for each other
+
+async function tinyUnet() {
+  const { unet: { architecture, weights } } = await openCheckpoint(goldenPath("tiny-sdxl"));
+  return {
+    network: buildUnet(architecture, weights, { lowering: cpu }),
+    feeds: inputsOf(architecture, { batch: 2, side: 8 }),
+  };
+}
+
+/** x·Wᵀ so many times, with the same W `[side, side]`: zeros in a file that takes no room on the disk. */
+async function chain(folder: string, side: number, count: number): Promise<Network> {
+  const file = join(folder, `${side}.bin`);
+  await Deno.writeFile(file, new Uint8Array(0));
+  await Deno.truncate(file, 4 * side * side);
+  const weight = { key: "W", file, dtype: "F32", shape: [side, side], offset: 0, byteLength: 4 * side * side } as const;
+  const nodes = Array.from({ length: count }, (_, i) =>
+    node({
+      name: `layer.${i}/FusedMatMul`,
+      opType: "FusedMatMul",
+      domain: "com.microsoft",
+      inputs: [i === 0 ? "x" : `x${i}`, "W"],
+      outputs: [i === count - 1 ? "y" : `x${i + 1}`],
+      attributes: { transB: 1 },
+    }));
+  const [inputs, outputs] = ["x", "y"].map((name) => [{ name, dtype: "float32", shape: ["rows", side] } as const]);
+  const name = "chain";
+  const bytes = modelBytes({ name, nodes, inputs, outputs, initializers: [externalTensor(weight, folder)] });
+  return { name, bytes, root: folder, inputs, outputs, observable: [] };
+}
+
+const zeros = (rows: number, side: number) => ({ x: Tensor.zeros([rows, side]) });
+
+Deno.test("the C library gives the npm binding's bits, and its version is the package's", async () => {
+  equal(onnxRuntimeLibrary().version, manifest.version);
+  const { network, feeds } = await tinyUnet();
+  const theirs = await binding.InferenceSession.create(network.bytes, {
+    logSeverityLevel: 3,
+    intraOpNumThreads: 1,
+    extra: { session: { model_external_initializers_file_folder_path: network.root } },
+  });
+  const given = Object.entries(feeds).map(([name, { data, shape }]) =>
+    [name, new binding.Tensor("float32", Float32Array.from(data), shape)] as const
+  );
+  const { out_sample: wanted } = await theirs.run(Object.fromEntries(given));
+  await theirs.release();
+  const ours = await runtime.load(network);
+  const output = (await ours.run(feeds)).get("out_sample");
+  await ours.release();
+  equal(output?.shape, wanted.dims);
+  equal(output?.data, wanted.data);
+});
+
+Deno.test("timers tick while a network runs; small inputs stay in their place; a second run waits for its turn", async () => {
+  const { network, feeds } = await tinyUnet();
+  const session = await runtime.load(network);
+  const wanted = (await session.run(feeds)).get("out_sample");
+  // What is thrown away moves small arrays of V8's heap: `timestep` has two numbers.
+  let [ticks, garbage]: [number, unknown[]] = [0, []];
+  const timer = setInterval(() => {
+    ticks++;
+    garbage = Array.from({ length: 20_000 }, (_, i) => new Float32Array([i, i]));
+  }, 1);
+  const runs = Array.from(
+    { length: 8 },
+    () => session.run({ ...feeds, timestep: Tensor.of([...feeds.timestep.data]) }),
+  );
+  const outputs = await Promise.all(runs);
+  clearInterval(timer);
+  ok(ticks >= 8 && garbage.length > 0, `${ticks} ticks in 8 runs`);
+  for (const output of outputs) equal(output.get("out_sample")?.data, wanted?.data);
+  await session.release();
+});
+
+Deno.test("an aborted signal ends a run before its next operator and a load in its middle; the session goes on", () =>
+  inFolder(async (folder) => {
+    const [side, rows] = [512, 512];
+    const session = await runtime.load(await chain(folder, side, 200));
+    const whole = performance.now();
+    await session.run(zeros(rows, side));
+    const wanted = performance.now() - whole;
+    const stop = new AbortController();
+    let aborted = 0;
+    const timer = setTimeout(() => {
+      aborted = performance.now();
+      stop.abort(new Error("Stopped by the test."));
+    }, wanted / 20);
+    await throwsSentence(() => session.run(zeros(rows, side), { signal: stop.signal }), "Stopped by the test.");
+    const took = performance.now() - aborted;
+    clearTimeout(timer);
+    ok(took < wanted / 4, `${took} ms to stop, a whole run takes ${wanted}`);
+    await throwsSentence(() => session.run(zeros(rows, side), { signal: stop.signal }), "Stopped by the test.");
+    equal((await session.run(zeros(1, side))).get("y")?.shape, [1, side]);
+    await session.release();
+    await throwsSentence(() => session.run(zeros(1, side)), "Cannot run the chain: its session was released.");
+    await session.release();
+
+    const loading = new AbortController();
+    const load = runtime.load(await chain(folder, 6000, 1), { signal: loading.signal });
+    setTimeout(() => loading.abort(new Error("Not wanted any more.")), 1);
+    await throwsSentence(() => load, "Not wanted any more.");
+  }));
+
+Deno.test("what cannot be loaded or run is told in the library's words, with the layer", async () => {
+  const { network, feeds } = await tinyUnet();
+  await throwsSentence(
+    () => runtime.load({ ...network, bytes: new Uint8Array([1, 2, 3]) }),
+    /^Cannot load the unet: .+\.$/,
+  );
+  const session = await runtime.load(network);
+  await throwsSentence(
+    () => session.run({ ...feeds, encoder_hidden_states: Tensor.zeros([2, 77, 3]) }),
+    /^Cannot run the unet: .*encoder_hidden_states.*\.$/,
+  );
+  const odd = Tensor.zeros([3, 77, feeds.encoder_hidden_states.shape[2]]);
+  await throwsSentence(
+    () => session.run({ ...feeds, encoder_hidden_states: odd }),
+    /^Cannot run the unet: .*attn2.*\.$/,
+  );
+  ok((await session.run(feeds)).has("out_sample"), "an error spoilt the session");
+  await session.release();
+});
+
+Deno.test({
+  name: "lean takes no copy of the weights; after release the memory is the system's again",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    inFolder(async (folder) => {
+      const [side, megabyte] = [8192, 2 ** 20]; // 256 MiB
+      const own = () => memoryOf("RssAnon");
+      const network = await chain(folder, side, 1);
+      const before = { own: own(), all: memoryOf("VmRSS") };
+      for (const [memory, most] of [["lean", 64], ["fast", 600]] as const) {
+        const session = await onnxRuntimeCpu({ memory, threads: 1, pieces: { whole: Infinity } }).load(network);
+        await session.run(zeros(2, side));
+        const taken = (own() - before.own) / megabyte;
+        await session.release();
+        const left = (memoryOf("VmRSS") - before.all) / megabyte;
+        ok(taken < most, `${memory}: ${taken} MB beside the file`);
+        ok(left < 64, `${memory}: ${left} MB are left`);
+      }
+    }),
+});
+
+function memoryOf(field: string): number {
+  const line = Deno.readTextFileSync("/proc/self/status").match(new RegExp(`^${field}:\\s*(\\d+) kB`, "m"));
+  return Number(line?.[1]) * 1024;
+}
+
+Deno.test("threads of their own, each with its sessions, run at once and end in the midst of a run", async () => {
+  const url = new URL("./onnxruntime_worker.ts", import.meta.url);
+  const workers = [1, 2].map(() => new Worker(url, { type: "module" }));
+  const answers = workers.map((worker) =>
+    new Promise<Float32Array>((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage(goldenPath("tiny-sdxl"));
+    })
+  );
+  const [a, b] = await Promise.all(answers);
+  workers.forEach((worker) => worker.terminate()); // each is in its second run by now
+  const { network, feeds } = await tinyUnet();
+  const session = await runtime.load(network);
+  const wanted = (await session.run(feeds)).get("out_sample")?.data;
+  await session.release();
+  equal(a, b);
+  equal(a, wanted);
+});
