@@ -1,29 +1,82 @@
 /**
- * `deno task coverage`: the share of lib/'s lines that the tests run, in this process: what they start in others is not
- * counted. Arguments go on to `deno test`. Exit code 1 below `LEAST`.
+ * `deno task coverage`: the share of lib/'s lines that the tests run, in their processes: what they start in others is not
+ * counted. One test file after the other; a run that was stopped goes on with the next, unless lib/ has changed since.
+ * Exit code 1 below `LEAST`, or where a test failed.
  */
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const FOLDER = join(ROOT, ".scratch/coverage");
+const [PROFILES, STATE] = [join(FOLDER, "profiles"), join(FOLDER, "state.json")];
 
 /** Percent. */
 const LEAST = 90;
 
-const folder = await Deno.makeTempDir({ prefix: "fewstep-coverage-" });
-try {
-  const deno = (...args: string[]) =>
-    new Deno.Command(Deno.execPath(), {
-      args,
-      env: { MALLOC_MMAP_THRESHOLD_: "65536", NO_COLOR: "1" },
-      stderr: "inherit",
-    });
-  const { success } = await deno("test", "-A", "--no-check", "--quiet", `--coverage=${folder}`, ...Deno.args).output();
-  const { stdout } = await deno("coverage", "--include=/lib/", "--exclude=onnx_pb", folder).output();
-  const table = new TextDecoder().decode(stdout);
-  console.log(table);
-  const columns = table.split("\n").find((line) => line.includes("All files"))?.split("|").map((cell) => cell.trim()) ??
-    [];
-  const heads = table.split("\n").find((line) => line.includes("Line %"))?.split("|").map((cell) => cell.trim()) ?? [];
-  const lines = Number(columns[heads.indexOf("Line %")]);
-  console.log(`${lines} % of lib's lines, ${LEAST} % wanted; tests ${success ? "passed" : "failed"}.`);
-  Deno.exit(success && lines >= LEAST ? 0 : 1);
-} finally {
-  await Deno.remove(folder, { recursive: true });
+interface State {
+  /** Of lib/, whose lines the profiles count. */
+  readonly lib: string;
+  /** By test file: whether it passed. */
+  readonly passed: Readonly<Record<string, boolean>>;
 }
+
+async function filesIn(folder: string, ending: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) found.push(...await filesIn(path, ending));
+    else if (name.endsWith(ending)) found.push(path);
+  }
+  return found.sort();
+}
+
+async function digestOf(paths: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of paths) hash.update(path).update(await Deno.readFile(join(ROOT, path)));
+  return hash.digest("hex");
+}
+
+/** What was done before; nothing where lib/ is another by now. */
+async function stateOf(lib: string): Promise<State> {
+  try {
+    const state: State = JSON.parse(await Deno.readTextFile(STATE));
+    if (state.lib === lib) return state;
+    console.log("lib/ has changed: all tests run anew.");
+    await Deno.remove(FOLDER, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return { lib, passed: {} };
+}
+
+const deno = (...args: string[]) =>
+  new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    env: { MALLOC_MMAP_THRESHOLD_: "65536", NO_COLOR: "1" },
+    stderr: "inherit",
+  });
+
+const tests = await filesIn("tests", "_test.ts");
+let state = await stateOf(await digestOf(await filesIn("lib", ".ts")));
+const open = tests.filter((path) => state.passed[path] === undefined);
+console.log(`${tests.length} test files, ${open.length} of them to run.`);
+await Deno.mkdir(PROFILES, { recursive: true });
+for (const [i, path] of open.entries()) {
+  const began = performance.now();
+  const { success } = await deno("test", "-A", "--no-check", "--quiet", `--coverage=${PROFILES}`, path).output();
+  state = { ...state, passed: { ...state.passed, [path]: success } };
+  await Deno.writeTextFile(STATE, JSON.stringify(state, null, 1));
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.log(`${i + 1} of ${open.length}: ${path} ${success ? "passed" : "failed"}, ${seconds} s`);
+}
+const { stdout } = await deno("coverage", "--include=/lib/", "--exclude=onnx_pb", PROFILES).output();
+const table = new TextDecoder().decode(stdout);
+console.log(table);
+const cells = (mark: string) =>
+  table.split("\n").find((line) => line.includes(mark))?.split("|").map((cell) => cell.trim()) ?? [];
+const lines = Number(cells("All files")[cells("Line %").indexOf("Line %")]);
+const failed = tests.filter((path) => state.passed[path] === false);
+console.log(`${lines} % of lib's lines, ${LEAST} % wanted; ${failed.length} test files failed. ${failed.join(" ")}`);
+Deno.exit(failed.length === 0 && lines >= LEAST ? 0 : 1);

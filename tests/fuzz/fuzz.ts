@@ -120,10 +120,12 @@ if (import.meta.main) {
     ? undefined
     : await Deno.readTextFile(state).then(JSON.parse, () => undefined);
   const start = Number(values.from);
+  const to = start + Number(values.cases);
+  if (before) console.log(`Goes on after ${before.cases} of ${values.cases} cases, ${before.findings.length} bad.`);
   const began = performance.now();
   const outcome = await fuzz({
     from: before?.next ?? start,
-    to: start + Number(values.cases),
+    to,
     async onChunk(next, { took, refused, findings }) {
       const all = {
         next,
@@ -135,10 +137,13 @@ if (import.meta.main) {
       if (state !== undefined) await Deno.mkdir(dirname(state), { recursive: true });
       if (state !== undefined) await Deno.writeTextFile(state, JSON.stringify(all, null, 1));
       console.log(
-        `${all.cases} cases, ${all.findings.length} bad, ${Math.round((performance.now() - began) / 1000)} s`,
+        `${all.cases} of ${values.cases} cases, ${all.findings.length} bad, ${
+          Math.round((performance.now() - began) / 1000)
+        } s`,
       );
     },
   });
-  for (const { number, target, why } of outcome.findings) console.log(`${number} ${target}: ${why}`);
-  Deno.exit(outcome.findings.length === 0 ? 0 : 1);
+  const findings = [...before?.findings ?? [], ...outcome.findings];
+  for (const { number, target, why } of findings) console.log(`${number} ${target}: ${why}`);
+  Deno.exit(findings.length === 0 ? 0 : 1);
 }

@@ -20,7 +20,7 @@ function start(
   allowed: readonly string[] = permissions,
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", ...allowed, "lib/cli/pull.ts", ...args],
+    args: ["run", "--quiet", "--no-prompt", "--no-check", ...allowed, "lib/cli/pull.ts", ...args],
     env: { HF_HUB_OFFLINE: "", HF_TOKEN: "", HF_HOME: "/nowhere", ...env },
     stdout: "piped",
     stderr: "piped",

@@ -1,15 +1,15 @@
 /**
  * Hours in minutes: `deno task test:long`. Many generations and many openings in one process, and the same run in many
- * processes. Behind a task of its own because it takes minutes; FEWSTEP_LONG says what to run.
+ * processes. Behind a task of its own because it takes minutes; a run that was stopped goes on where it was.
  */
 
 import { open } from "fewstep";
 import { readMemory } from "fewstep/measure/memory.ts";
 import { equal, ok } from "../assert.ts";
 import { goldenPath } from "../goldens/read.ts";
+import { LONG, part } from "./parts.ts";
 
-const LONG = Deno.env.has("FEWSTEP_LONG");
-if (!LONG) console.log("skipped: long runs; deno task test:long runs them");
+if (LONG === undefined) console.log("skipped: long runs; deno task test:long runs them");
 
 const MODEL = goldenPath("tiny-deep");
 const size = { width: 16, height: 16 };
@@ -33,29 +33,20 @@ async function grows(times: number, warm: number, work: (i: number) => Promise<v
   }
   const last = readMemory().resident;
   const said = `${(first / 1e6).toFixed(1)} MB after ${warm}, ${(last / 1e6).toFixed(1)} MB after ${times}`;
-  console.log(said);
   ok(last <= first * (1 + GROWTH) + NOISE, said);
   return said;
 }
 
-Deno.test({
-  name: `${GENERATIONS} generations in one process hold no more than the 20th did`,
-  ignore: !LONG,
-  async fn() {
-    await using model = await open(MODEL);
-    await grows(GENERATIONS, 20, async (seed) => void await model.generate({ ...request, seed }));
-  },
+part(`${GENERATIONS} generations in one process hold no more than the 20th did`, async () => {
+  await using model = await open(MODEL);
+  return await grows(GENERATIONS, 20, async (seed) => void await model.generate({ ...request, seed }));
 });
 
-Deno.test({
-  name: `${CYCLES} openings and closings hold no more than the 20th did`,
-  ignore: !LONG,
-  fn: () =>
-    grows(CYCLES, 20, async (seed) => {
-      await using model = await open(MODEL);
-      await model.generate({ ...request, steps: 1, seed });
-    }).then(() => {}),
-});
+part(`${CYCLES} openings and closings hold no more than the 20th did`, () =>
+  grows(CYCLES, 20, async (seed) => {
+    await using model = await open(MODEL);
+    await model.generate({ ...request, steps: 1, seed });
+  }));
 
 async function digest(threads: number): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -66,15 +57,11 @@ async function digest(threads: number): Promise<string> {
 }
 
 for (const threads of [1, 2]) {
-  Deno.test({
-    name: `the same bits in ${PROCESSES} processes of ${threads} threads`,
-    ignore: !LONG,
-    async fn() {
-      const digests = new Set<string>();
-      for (let i = 0; i < PROCESSES; i++) digests.add(await digest(threads));
-      equal(digests.size, 1, `digests: ${[...digests]}`);
-      console.log(`${threads} threads: ${[...digests]}`);
-    },
+  part(`the same bits in ${PROCESSES} processes of ${threads} threads`, async () => {
+    const digests = new Set<string>();
+    for (let i = 0; i < PROCESSES; i++) digests.add(await digest(threads));
+    equal(digests.size, 1, `digests: ${[...digests]}`);
+    return `${PROCESSES} times ${[...digests]}`;
   });
 }
 

@@ -5,6 +5,7 @@
  * and `--survivors again` tries those anew, once tests were written for them.
  */
 
+import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { copyFolder } from "../files.ts";
@@ -40,8 +41,9 @@ const TESTS = {
   "lib/weights": [
     "tests/weights/safetensors_test.ts", "tests/weights/strangers_test.ts", "tests/weights/folder_test.ts",
     "tests/weights/quantize_test.ts", "tests/weights/diffusers_config_test.ts", "tests/weights/remembered_test.ts",
-    "tests/weights/disks_test.ts", "tests/weights/links_test.ts", "tests/compat/v1_test.ts", "tests/fuzz/found_test.ts",
-    "tests/model/inspect",
+    "tests/weights/disks_test.ts", "tests/weights/links_test.ts", "tests/weights/lora_test.ts",
+    "tests/weights/read_test.ts", "tests/weights/opened_test.ts", "tests/model/clip_test.ts", "tests/compat/v1_test.ts",
+    "tests/fuzz/found_test.ts", "tests/model/inspect",
   ],
 } as const; // deno-fmt-ignore
 
@@ -90,6 +92,21 @@ interface Tried extends Mutant {
   readonly caughtBy?: string;
 }
 
+/** What stands in a file of an earlier run; `fallback` where there is none. */
+async function kept<T>(path: string, fallback: T): Promise<T> {
+  try {
+    return JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return fallback;
+    throw error;
+  }
+}
+
+async function keep(path: string, value: unknown): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.writeTextFile(path, `${JSON.stringify(value, null, 1)}\n`);
+}
+
 interface TestFile {
   readonly path: string;
   /** On the code as it is. */
@@ -110,20 +127,44 @@ async function passes(folder: string, path: string, hangMs: number): Promise<boo
   return success;
 }
 
-/** The tests of a folder's mutants, the quickest first. @throws Error where one fails without a mutant */
-async function testFiles(copy: string, tests: readonly string[]): Promise<TestFile[]> {
+/** What lib/ and tests/ hold. */
+async function digestOf(copy: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of [...await sources(join(copy, "lib")), ...await sources(join(copy, "tests"))]) {
+    hash.update(relative(copy, path)).update(await Deno.readFile(path));
+  }
+  return hash.digest("hex");
+}
+
+interface Timed {
+  /** Of the code and the tests that were timed: with others, all are timed anew. */
+  readonly digest: string;
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/**
+ * The tests of a folder's mutants, the quickest first.
+ *
+ * @param state where their times are kept from run to run
+ * @throws Error where one fails without a mutant
+ */
+async function testFiles(copy: string, tests: readonly string[], state: string): Promise<TestFile[]> {
   const paths: string[] = [];
   for (const test of tests) {
     const all = test.endsWith(".ts") ? [join(copy, test)] : await sources(join(copy, test));
     paths.push(...all.map((path) => relative(copy, path)).filter((path) => path.endsWith("_test.ts")));
   }
-  const timed: TestFile[] = [];
+  const digest = await digestOf(copy);
+  const before = await kept<Timed>(state, { digest, files: {} });
+  const files: Record<string, number> = before.digest === digest ? { ...before.files } : {};
   for (const path of paths) {
+    if (files[path] !== undefined) continue;
     const began = performance.now();
     if (!await passes(copy, path, 3_600_000)) throw new Error(`Cannot begin: ${path} fails without a mutant.`);
-    timed.push({ path, milliseconds: performance.now() - began });
+    files[path] = performance.now() - began;
+    await keep(state, { digest, files });
   }
-  return timed.sort((a, b) => a.milliseconds - b.milliseconds);
+  return paths.map((path) => ({ path, milliseconds: files[path] })).sort((a, b) => a.milliseconds - b.milliseconds);
 }
 
 /** The first test file that fails on a mutant: the one of the mutant's own name is asked first. */
@@ -178,12 +219,7 @@ if (import.meta.main) {
       survivors: { type: "string", default: "keep" },
     },
   });
-  const known = new Map<string, Tried>(
-    await Deno.readTextFile(values.state).then((text) => JSON.parse(text), (error) => {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    }),
-  );
+  const known = new Map(await kept<[string, Tried][]>(values.state, []));
   let copy: string | undefined;
   let enough = true;
   try {
@@ -203,15 +239,14 @@ if (import.meta.main) {
       const open = wanted.filter(isOpen);
       console.log(`${folder}: ${sample.length} of ${of} mutants, ${open.length} of them to be tried`);
       copy ??= await copyOfKit();
-      const timed = open.length > 0 ? await testFiles(copy, tests) : [];
+      const timed = open.length > 0 ? await testFiles(copy, tests, `${values.state}.timed`) : [];
       for (const [i, mutant] of open.entries()) {
         const caughtBy = await catcher(copy, mutant, timed).catch((error) => {
           if (error instanceof Error && error.name === "TimeoutError") return "a hang";
           throw error;
         });
         known.set(keyOf(mutant), { ...mutant, caughtBy });
-        await Deno.mkdir(dirname(values.state), { recursive: true });
-        await Deno.writeTextFile(values.state, JSON.stringify([...known], null, 1));
+        await keep(values.state, [...known]);
         if (caughtBy === undefined) console.log(`survived: ${nameOf(mutant)}`);
         else if (i % 10 === 9) console.log(`${open.length - 1 - i} to go`);
       }
