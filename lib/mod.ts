@@ -13,7 +13,8 @@
 
 export { measure, type Measurement, type RunMeasureOptions } from "./measure/measure.ts";
 export { readTraining, type TrainingEntry, type TrainingStage } from "./measure/training.ts";
-export { inspect } from "./model/inspect/inspect.ts";
+export { inspect, type InspectOptions } from "./model/inspect/inspect.ts";
+export type { HashedFile, HashHabit, PublishedFile } from "./model/inspect/published.ts";
 export type { CheckpointInspection, Inspection, LoraInspection } from "./model/inspect/inspection.ts";
 export { bake, type BakeOptions } from "./model/bake.ts";
 export { diff, type DiffOptions } from "./model/diff.ts";

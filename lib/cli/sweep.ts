@@ -4,6 +4,7 @@ import type { SweepEvent, SweepOptions } from "../sweep/sweep.ts";
 import type { SweepState } from "../sweep/monitor.ts";
 import { type Arguments, type Command, main, type Running, UsageError } from "./args.ts";
 import { COMPARISON, COMPARISON_FILE, comparisonIn, rowOf } from "./comparison_args.ts";
+import { unwritable } from "../weights/files.ts";
 
 export const sweepCommand: Command = {
   name: "sweep",
@@ -152,7 +153,7 @@ function openToAdd(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path, { append: true, create: true });
   } catch (error) {
-    throw new Error(`Cannot add to the log ${path}: ${error instanceof Error ? error.message : error}.`);
+    throw unwritable(path, error);
   }
 }
 

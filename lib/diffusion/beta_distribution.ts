@@ -15,9 +15,11 @@ export function inverseBeta(probability: number, a: number, b: number): number {
   return (low + high) / 2;
 }
 
-/** The regularised incomplete beta function I_x(a, b): DLMF 8.17.22, a continued fraction. */
+/**
+ * The regularised incomplete beta function I_x(a, b): DLMF 8.17.22, a continued fraction.
+ * @param x 0 … 1
+ */
 export function cumulativeBeta(x: number, a: number, b: number): number {
-  if (x <= 0 || x >= 1) return Math.min(Math.max(x, 0), 1);
   if (x > (a + 1) / (a + b + 2)) return 1 - cumulativeBeta(1 - x, b, a); // where the fraction converges fast
   const front = x ** a * (1 - x) ** b / (a * Math.exp(logGamma(a) + logGamma(b) - logGamma(a + b)));
   let fraction = 1;

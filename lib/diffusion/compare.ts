@@ -39,18 +39,14 @@ const TOLERANCES: Readonly<Record<string, number>> = {
   image: 1e-3,
 };
 
+/** Names of the tensors that are compared. Anything else in a run is left alone. */
+export const COMPARED: readonly string[] = Object.keys(TOLERANCES);
+
 /** Longer runs let float32's own noise grow. */
 const LONG = { steps: 8, factor: 10 };
 
-const BEFORE = [
-  "noise",
-  "prompt_embeds",
-  "pooled_prompt_embeds",
-  "negative_prompt_embeds",
-  "negative_pooled_prompt_embeds",
-  "timesteps",
-  "sigmas",
-];
+/** What stands fixed before the first step. */
+const BEFORE = COMPARED.slice(0, COMPARED.indexOf("latents"));
 
 /** @param tolerance a factor on the kit's own tolerances: 1 for float32 against float32, some 100 for fp16. Default 1 */
 export function compareRuns(a: Run, b: Run, { tolerance = 1 }: { readonly tolerance?: number } = {}): Comparison {

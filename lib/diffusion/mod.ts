@@ -14,7 +14,7 @@ export type {
   TimestepSpacing,
   Trajectory,
 } from "./contract.ts";
-export { compareRuns, type Comparison, type Difference, type Run } from "./compare.ts";
+export { COMPARED, compareRuns, type Comparison, type Difference, type Run } from "./compare.ts";
 export { guidanceAt, guidanceEmbedding, guided, usesGuidance } from "./guidance.ts";
 export { type MicroConditioning, timeIds } from "./micro_conditioning.ts";
 export { inpainted, latentMask, noised } from "./picture.ts";

@@ -6,6 +6,7 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
+import { rename } from "../weights/files.ts";
 import type { Client } from "./client.ts";
 import { diskFault } from "./faults.ts";
 import type { HubFile } from "./listing.ts";
@@ -44,7 +45,7 @@ export async function transfer(client: Client, options: TransferOptions): Promis
         `${digest.slice(0, 12)}…, the hub lists ${file.hash.hex.slice(0, 12)}…. It is thrown away.`,
     );
   }
-  await disk(() => Deno.rename(incomplete, blob));
+  await disk(() => rename(incomplete, blob));
   return left;
 }
 

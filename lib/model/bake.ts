@@ -4,7 +4,7 @@
  */
 
 import { basename, dirname, join, resolve } from "node:path";
-import { kindOf, makeFolder, unwritable, writeWhole } from "../weights/files.ts";
+import { kindOf, makeFolder, rename, syncFolder, unwritable, writeWhole } from "../weights/files.ts";
 import { type PlannedTensor, streamPieces } from "../weights/safetensors.ts";
 import type { Weights } from "../weights/weights.ts";
 import { folderFiles } from "./bake_folder.ts";
@@ -126,7 +126,8 @@ async function wholeFolder(path: string, fill: (folder: string) => Promise<void>
   try {
     await makeFolder(temporary);
     await fill(temporary);
-    await Deno.rename(temporary, target).catch((error) => {
+    await syncFolder(temporary);
+    await rename(temporary, target).catch((error) => {
       throw unwritable(path, error);
     });
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import * as v from "valibot";
-import { compareRuns, type Comparison, type Run } from "../diffusion/mod.ts";
+import { COMPARED, compareRuns, type Comparison, type Run } from "../diffusion/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { openSafetensors, readTensor } from "../weights/safetensors.ts";
 
@@ -11,21 +11,6 @@ export interface DiffOptions {
   /** A factor on the kit's own tolerances: 1 (default) for float32 against float32, some 100 against fp16. */
   readonly tolerance?: number;
 }
-
-/** Tensors of a record that the comparison reads; anything else in the file is left alone. */
-const COMPARED = [
-  "noise",
-  "prompt_embeds",
-  "pooled_prompt_embeds",
-  "negative_prompt_embeds",
-  "negative_pooled_prompt_embeds",
-  "timesteps",
-  "sigmas",
-  "latents",
-  "prediction",
-  "denoised",
-  "image",
-];
 
 /** Seeds as the kit's records write them, and as other tools' scripts may. */
 const seeds = v.looseObject({

@@ -14,7 +14,6 @@ import { VERSION } from "../version.ts";
 import { issueClause, jsonOf } from "../weights/config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Size } from "./conditioning.ts";
-import type { LoraMode } from "./loras.ts";
 import { type Precision, PRECISIONS } from "./precision.ts";
 import { digestsOf, type RecordedModel } from "./record.ts";
 import { type RequestJson, requestJson, requestSchema } from "./request_json.ts";
@@ -25,21 +24,9 @@ import type { Step } from "./step.ts";
 const PROVENANCE_VERSION = 1;
 
 /** What a run was made with. Paths inside the working folder as they are, of others the last name. */
-export interface ProvenanceModel {
+export interface ProvenanceModel extends Omit<ModelSource, "precision"> {
   /** What the maker called it. */
   readonly name?: string;
-  /** Where it was opened from. */
-  readonly checkpoint: string;
-  /** What stood in for its U-Net. */
-  readonly unet?: string;
-  /** What stood in for its VAE. */
-  readonly vae?: string;
-  /** The folder of vocabularies, where one was named. */
-  readonly tokenizer?: string;
-  /** In the order in which requests list their strengths. */
-  readonly loras: readonly { readonly path: string; readonly strength: number }[];
-  /** Whether LoRAs stood beside the weights or in them: last bits differ. */
-  readonly loraMode: LoraMode;
   /** What it computed in. Default "fp32", as in files that were written before there was a choice. */
   readonly precision?: Precision;
   /** sha256 of each weight file, by part and file name. */

@@ -5,10 +5,10 @@
 
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
 import { readWeight } from "../weights/read.ts";
-import { type DType, openForReading, readInto } from "../weights/safetensors.ts";
+import { type DType, OpenFiles } from "../weights/safetensors.ts";
 import { shapeOf, type WeightRef } from "../weights/weights.ts";
 import { type Change, productOf, STORED } from "./lora_sum.ts";
-import type { Stored, StoredRows, WeightArithmetic } from "./sessions/weight_arithmetic.ts";
+import type { LowRank, Stored, StoredRows, WeightArithmetic } from "./sessions/weight_arithmetic.ts";
 
 /** One stored weight, and how it is to be written. */
 export interface WeightJob extends Change {
@@ -32,9 +32,13 @@ interface Piece {
   readonly ref: WeightRef;
   readonly offset: number;
   readonly byteLength: number;
-  readonly finish: (read: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>>;
+  /** What is added to the weight, read ahead like the piece itself. */
+  readonly product: () => Promise<LowRank | undefined>;
+  readonly finish: Finish;
   readonly done?: () => void;
 }
+
+type Finish = (read: Uint8Array<ArrayBuffer>, product?: LowRank) => Promise<Uint8Array<ArrayBuffer>>;
 
 /**
  * The bytes of all weights, in order. A piece holds until the next but one is asked for.
@@ -45,63 +49,62 @@ export async function* streamWeights(
   jobs: Iterable<WeightJob>,
   arithmetic: WeightArithmetic,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const files = new Map<string, Deno.FsFile>();
+  using files = new OpenFiles();
   const [reads, results] = [new Ring(), new Ring()];
-  const read = async ({ ref: { file: path }, offset, byteLength }: Piece) => {
-    const file = files.get(path) ?? await openForReading(path);
-    files.set(path, file);
+  const read = async ({ ref: { file }, offset, byteLength, product }: Piece) => {
     const bytes = reads.next(byteLength);
-    await readInto(file, offset, bytes);
-    return bytes;
+    await files.read(file, offset, bytes);
+    return { bytes, product: await product() };
   };
-  const pieces = piecesOf(jobs, arithmetic, results);
-  let reading: Promise<Uint8Array<ArrayBuffer>> | undefined;
+  const pieces = piecesOf(jobs, files, arithmetic, results);
+  let reading: ReturnType<typeof read> | undefined;
   try {
     let piece = pieces.next();
     if (!piece.done) reading = read(piece.value);
     while (!piece.done) {
       const { finish, done } = piece.value;
-      const bytes = await reading;
-      if (bytes === undefined) break;
+      const loaded = await reading;
+      if (loaded === undefined) break;
       piece = pieces.next();
       if (!piece.done) {
         reading = read(piece.value);
         reading.catch(() => {}); // awaited in the next round
       }
-      yield await finish(bytes);
+      yield await finish(loaded.bytes, loaded.product);
       done?.();
     }
   } finally {
     await reading?.catch(() => {});
-    for (const file of files.values()) file.close();
   }
 }
 
 function* piecesOf(
   jobs: Iterable<WeightJob>,
+  files: OpenFiles,
   arithmetic: WeightArithmetic,
   results: Ring,
 ): Generator<Piece> {
   for (const job of jobs) {
-    const { ref, modules, to, turned, done } = job;
+    const { ref, modules, to, turned } = job;
+    let making: ReturnType<typeof productOf> | undefined;
+    const product = () => making ??= productOf(job, files, arithmetic);
     const from = STORED[ref.dtype];
     const upright = (turned === "transposed") === (ref.transposed ?? false);
     if (upright && modules.length === 0 && ref.dtype === DTYPE[to]) {
-      yield* cut(ref, 1, ref.byteLength, done, (bytes) => Promise.resolve(bytes));
+      yield* cut(job, 1, product, (bytes) => Promise.resolve(bytes));
       continue;
     }
     if (from === undefined || !upright || ref.transposed) {
-      yield { ref, offset: ref.offset, byteLength: 0, finish: () => whole(job, arithmetic), done };
+      const finish: Finish = (_, product) => whole(job, product, arithmetic);
+      yield { ref, offset: ref.offset, byteLength: 0, product, finish, done: job.done };
       continue;
     }
-    let making: ReturnType<typeof productOf> | undefined;
     const columns = sizeOf(ref.shape) / ref.shape[0];
     let row = 0;
-    yield* cut(ref, columns * sizeOfOne(from), ref.byteLength, done, async (bytes) => {
+    yield* cut(job, columns * sizeOfOne(from), product, async (bytes, product) => {
       const rows = bytes.length / (columns * sizeOfOne(from));
       const result: StoredRows = { dtype: to, bytes: results.next(rows * columns * sizeOfOne(to)) };
       const source = { dtype: from, bytes };
-      const product = await (making ??= productOf(job, arithmetic));
       const part = product && { ...product, up: product.up.subarray(row * product.rank, (row + rows) * product.rank) };
       await arithmetic.run(source, result, columns, part);
       if (to === "fp16") {
@@ -119,23 +122,24 @@ function* piecesOf(
 
 /** A weight in pieces of whole units, in the order in which it lies. */
 function* cut(
-  ref: WeightRef,
+  { ref, done }: WeightJob,
   unit: number,
-  total: number,
-  done: (() => void) | undefined,
-  finish: Piece["finish"],
+  product: Piece["product"],
+  finish: Finish,
 ): Generator<Piece> {
+  const total = ref.byteLength;
   const step = Math.max(1, Math.floor(PIECE_BYTES / unit)) * unit;
   for (let at = 0; at < total; at += step) {
     const byteLength = Math.min(step, total - at);
-    yield { ref, offset: ref.offset + at, byteLength, finish, done: at + step >= total ? done : undefined };
+    yield { ref, offset: ref.offset + at, byteLength, product, finish, done: at + step >= total ? done : undefined };
   }
   if (total === 0) done?.();
 }
 
 /** A weight that no piece can be taken from: it changes its sides on the way, or holds other numbers than floats. */
 async function whole(
-  { ref, modules, to, turned }: WeightJob,
+  { ref, to, turned }: WeightJob,
+  product: LowRank | undefined,
   arithmetic: WeightArithmetic,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const shape = shapeOf(ref);
@@ -143,7 +147,6 @@ async function whole(
   const weight = await readWeight(ref);
   const bytesOf = ({ data: { buffer, byteOffset, byteLength } }: Tensor) =>
     new Uint8Array(buffer, byteOffset, byteLength);
-  const product = await productOf({ ref, modules }, arithmetic);
   const sum = product ? new Tensor(new Float32Array(weight.data.length), shape) : weight;
   if (product) {
     const into: StoredRows = { dtype: "fp32", bytes: bytesOf(sum) };

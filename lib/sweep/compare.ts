@@ -1,5 +1,6 @@
 /** Models compared on time, memory and quality, cell by cell, from where the last run stopped. */
 
+import { stopSignal } from "../model/stop.ts";
 import { progress } from "../view/progress.ts";
 import type { Result } from "./cell.ts";
 import { conclude } from "./conclude.ts";
@@ -14,7 +15,7 @@ import { Store } from "./store.ts";
 export interface ComparisonOptions extends CompareOptions {
   /** The store's folder. Default "runs". What it holds is not run again. */
   readonly store?: string;
-  /** Ends the comparison between two denoising steps; finished cells stay stored. */
+  /** Ends the comparison between two denoising steps; finished cells stay stored. Default: a notebook's Stop button. */
   readonly signal?: AbortSignal;
   /** Told what a user should know, a sentence each. Default `console.warn`. */
   readonly warn?: (message: string) => void;
@@ -61,11 +62,11 @@ export const DEFAULT_STORE = "runs";
  * @throws an error whose message is one sentence: what cannot be planned, stored or run
  */
 export async function compare(options: ComparisonOptions): Promise<Runs> {
-  const { store: folder = DEFAULT_STORE, warn = console.warn, signal } = options;
+  const { store: folder = DEFAULT_STORE, warn = console.warn, signal = stopSignal() } = options;
   using store = await Store.open(folder);
   const plan = await planComparison(options, { digest: (path) => store.digest(path), warn });
   for (const sentence of plan.omitted) warn(sentence);
-  const results = await runMissing(plan, store, options);
+  const results = await runMissing(plan, store, { ...options, signal });
   signal?.throwIfAborted();
   return await conclude(plan, results, { store, signal });
 }

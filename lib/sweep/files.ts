@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sha256 } from "../weights/digest.ts";
-import { kindOf, makeFolder, writeWhole } from "../weights/files.ts";
+import { kindOf, makeFolder, rename, writeWhole } from "../weights/files.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import type { Result } from "./cell.ts";
 import { digestOf } from "./content.ts";
@@ -101,7 +101,7 @@ export class FolderFiles implements Files {
     const temporary = join(this.folder, FOLDERS[kind], `.${crypto.randomUUID()}.incomplete`);
     await write(temporary);
     const digest = await sha256(temporary);
-    await Deno.rename(temporary, this.path(kind, digest));
+    await rename(temporary, this.path(kind, digest));
     return digest;
   }
 

@@ -1,5 +1,6 @@
 /** One plan, run here, by processes of this machine, or by a fleet on a queue. */
 
+import { stopSignal } from "../model/stop.ts";
 import type { Result } from "./cell.ts";
 import { DEFAULT_STORE } from "./compare.ts";
 import { conclude } from "./conclude.ts";
@@ -37,7 +38,10 @@ export interface SweepOptions {
   readonly workers?: WorkersOptions;
   /** For "queue": which Redis, under which name. */
   readonly queue?: QueueOptions;
-  /** Ends the sweep; finished cells stay stored. Cells that wait in a queue stay there, too, and its workers go on. */
+  /**
+   * Ends the sweep; finished cells stay stored. Cells that wait in a queue stay there, too, and its workers go on.
+   * Default: a notebook's Stop button.
+   */
   readonly signal?: AbortSignal;
   /** Told what a user should know, a sentence each. Default `console.warn`. */
   readonly warn?: (message: string) => void;
@@ -92,13 +96,15 @@ export async function openStore({ store = DEFAULT_STORE, files, rows }: SweepOpt
 
 /** Runs what the store lacks of a plan. */
 export async function sweepPlan(plan: Plan, store: Store, options: SweepOptions = {}): Promise<Runs> {
-  const { signal, warn = console.warn } = options;
+  const { signal = stopSignal(), warn = console.warn } = options;
   const keys = [...new Set(plan.cells.map(({ key }) => key))];
   const { records } = plan.measure;
   const before = await store.finished(keys, { records });
   const missing = [...new Map(plan.cells.map((cell) => [cell.key, cell])).values()]
     .filter(({ key }) => !before.has(key));
-  const failed = missing.length === 0 ? [] : await runMissing(plan, missing, store, options, before.size);
+  const failed = missing.length === 0
+    ? []
+    : await runMissing(plan, missing, store, { ...options, signal }, before.size);
   for (const { name, error } of failed) warn(`Set aside: ${name}. ${error}`);
   signal?.throwIfAborted();
   const results = missing.length === 0 ? before : await store.finished(keys, { records });

@@ -59,6 +59,7 @@ function checkpointSheet(inspection: CheckpointInspection, options: InspectionOp
     facts: [
       ...structure ? [["structure", structure.name] as const] : [],
       ...distilled(inspection),
+      ...hashed(inspection),
       ...unet ? [["predicts", `${prediction.type} (${prediction.told})`] as const] : [],
       ...inspection.scheduler === undefined ? [] : [["scheduler", inspection.scheduler] as const],
       ...inspection.markers.map((marker) => ["marker", marker] as const),
@@ -203,6 +204,7 @@ function loraSheet(lora: LoraInspection, { keys = "some" }: InspectionOptions): 
     heading: `${path}: LoRA, ${formatSize(bytes)}`,
     facts: [
       ...distilled(lora),
+      ...hashed(lora),
       ["made for", lora.madeFor],
       ["names", naming],
       ...ranks.length > 0 ? [["rank", often(ranks.map(({ rank, modules }) => [rank, modules]))] as const] : [],
@@ -228,6 +230,13 @@ function distilled(
   { distillation: { family, certainty, reason } }: Inspection,
 ): readonly (readonly [string, string])[] {
   return [["distillation", `${certainty === "likely" ? "likely " : ""}${family} (${reason})`]];
+}
+
+function hashed({ hashes }: Inspection): readonly (readonly [string, string])[] {
+  return hashes.map(({ name, sha256, published }) => {
+    const known = published ? `${published.repository}, ${published.file}` : "no published file that the kit knows";
+    return ["sha256", `${sha256} (${name}: ${known})`] as const;
+  });
 }
 
 function sentences(title: string, lines: readonly string[]): readonly List[] {

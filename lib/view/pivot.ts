@@ -3,7 +3,7 @@
 import { type Compared, type ComparedCell, type Label, labelOf } from "./arrange.ts";
 import { Figure } from "./figure.ts";
 import { grid } from "./grid.ts";
-import { formatNumber } from "./number.ts";
+import { decimalsFor, formatNumber } from "./number.ts";
 import { oneLine } from "./places.ts";
 import { type Raster, rasters } from "./raster.ts";
 import { type Row, Table } from "./table_export.ts";
@@ -96,8 +96,10 @@ export function extremes<Cell extends ComparedCell>(
     const pictures = [];
     for (const row of rows) pictures.push(await Promise.all(row.map(({ cell }) => runs.picture(cell))));
     return await grid(pictures, {
-      rows: ["best", "worst"],
-      captions: rows.map((row) => row.map(({ cell, number }) => `${formatNumber(number, 3)} · ${whose(cell)}`)),
+      rows: rows.map((row, index) =>
+        `${["best", "worst"][index]}\n${told(row[0].number)} to ${told(row[row.length - 1].number)}`
+      ),
+      captions: rows.map((row) => row.map(({ cell, number }) => `${told(number)} · ${whose(cell)}`)),
       heading: `Best and worst of ${sorted.length} pictures by ${nameOf(by)}`,
       cell: 128,
     }).drawing();
@@ -106,7 +108,7 @@ export function extremes<Cell extends ComparedCell>(
 
 /** Whose pictures are held against each other. */
 export interface DisagreementOptions {
-  /** What draws the pictures that are held against each other. Default model and steps. */
+  /** What tells the pictures apart that are held against each other: one of each. Default model and steps. */
   readonly between?: Label | readonly Label[];
   /** Rows that are shown. Default 5. */
   readonly count?: number;
@@ -122,8 +124,12 @@ export function disagreement<Cell extends ComparedCell>(
   runs: Compared<Cell>,
   { between = ["model", "steps"], count = 5 }: DisagreementOptions = {},
 ): Figure {
-  const sharing = [...Map.groupBy(runs.cells, (cell) => JSON.stringify([cell.prompt, cell.seed])).values()]
-    .filter((cells) => new Set(cells.map((cell) => named(cell, between))).size > 1);
+  const groups = [...Map.groupBy(runs.cells, (cell) => JSON.stringify([cell.prompt, cell.seed])).values()];
+  const firsts = groups.map((cells) =>
+    [...new Map(cells.toReversed().map((cell) => [named(cell, between), cell])).values()].toReversed()
+  );
+  const sharing = firsts.filter((cells) => cells.length > 1);
+  const left = runs.cells.length - firsts.flat().length;
   if (sharing.length === 0) {
     throw new RangeError(
       `Cannot show where ${listOf(between).join(" and ")} disagree: no prompt and seed has pictures of two.`,
@@ -144,12 +150,13 @@ export function disagreement<Cell extends ComparedCell>(
     for (const row of placed) pictures.push(await Promise.all(row.map((cell) => cell && runs.picture(cell))));
     return await grid(pictures, {
       rows: shown.map(({ cells: [cell], distance }) =>
-        `${named(cell, ["prompt", "seed"], ", ")}\napart ${formatNumber(distance, 3)}`
+        `${named(cell, ["prompt", "seed"], ", ")}\napart ${told(distance)}`
       ),
       columns,
-      heading: `Where ${listOf(between).join(" and ")} disagree the most`,
+      heading: `Where pictures differ the most by ${listOf(between).join(" and ")}`,
       notes: [
         `Of ${sharing.length} prompts and seeds. Apart: root mean square difference of colours (0 to 1) over all pairs.`,
+        ...left === 0 ? [] : [`Of each only the first picture is looked at: ${left} more are left out.`],
       ],
       cell: 128,
     }).drawing();
@@ -204,9 +211,13 @@ function statisticOf<Cell>(
   }
 }
 
+/** "PSNR", "latent distance": a field's name in words. */
 function nameOf<Cell extends ComparedCell>(by: Measured<Cell>): string {
-  return typeof by === "function" ? by.name || "a number" : by;
+  if (typeof by === "function") return by.name || "a number";
+  return /^(psnr|ssim)$/.test(by) ? by.toUpperCase() : by.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
+
+const told = (number: number) => formatNumber(number, decimalsFor(number, 3));
 
 const listOf = (names: Label | readonly Label[]) => typeof names === "string" ? [names] : names;
 
@@ -214,4 +225,5 @@ function named(cell: ComparedCell, names: Label | readonly Label[], between = "\
   return labelOf(cell, listOf(names), between);
 }
 
-const whose = (cell: ComparedCell) => named(cell, ["model", "steps", "prompt", "seed"], "\n");
+const whose = (cell: ComparedCell) =>
+  [named(cell, "seed"), named(cell, ["model", "steps"], ", "), named(cell, "prompt")].join("\n");

@@ -4,7 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { plain } from "./said.ts";
 
 /**
- * Writes to a temporary name beside the target, syncs, then renames: a reader never sees half a file.
+ * Writes to a temporary name beside the target, syncs, then renames: a reader never sees half a file, and after a power
+ * cut it is the old one or the new one.
  *
  * @param content all bytes, or what writes them piece by piece
  * @throws an error whose message is one sentence; nothing is left behind then
@@ -32,12 +33,37 @@ export async function writeWhole(
       }
       await file.sync();
     }
-    await Deno.rename(temporary, path);
+    await rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch((removal) => {
       if (!(removal instanceof Deno.errors.NotFound)) throw removal;
     });
     throw made !== undefined && made === error ? error : unwritable(path, error);
+  }
+}
+
+/** Gives a file or a folder its name, which the folder that it stands in keeps through a power cut. */
+export async function rename(from: string, to: string): Promise<void> {
+  await Deno.rename(from, to);
+  await syncFolder(dirname(to));
+}
+
+/** What a system answers that syncs no folders: some network disks. */
+const SYNCS_NONE: readonly unknown[] = ["EINVAL", "ENOTSUP", "EOPNOTSUPP"];
+
+/**
+ * Brings the names in a folder to the disk. Windows opens no folders, and a folder that may be written to and not read
+ * cannot be opened either: there the names come to the disk when the system writes them.
+ */
+export async function syncFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  try {
+    using folder = await Deno.open(path);
+    await folder.sync();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied) return;
+    if (error instanceof Error && "code" in error && SYNCS_NONE.includes(error.code)) return;
+    throw error;
   }
 }
 

@@ -76,15 +76,6 @@ function wantRoom(path: string, shape: Shape): void {
   );
 }
 
-/** Reads what lies at a place of a file, as it lies. */
-export async function readBytesOf(
-  path: string,
-  entry: Pick<TensorEntry, "offset" | "byteLength">,
-): Promise<Uint8Array<ArrayBuffer>> {
-  using handle = await openForReading(path);
-  return await readBytes(handle, entry.offset, entry.byteLength);
-}
-
 /** Reads many tensors of one value each, such as the alphas of a LoRA, by name. */
 export async function readScalars(
   file: SafetensorsFile,
@@ -216,7 +207,7 @@ function bytesOf(tensor: Tensor | undefined): Uint8Array {
 }
 
 /** @throws an error whose message is one sentence */
-export async function openForReading(path: string): Promise<Deno.FsFile> {
+async function openForReading(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path);
   } catch (error) {
@@ -230,13 +221,28 @@ async function readBytes(file: Deno.FsFile, offset: number, length: number): Pro
   return bytes;
 }
 
-/** Fills `bytes` from a place of a file. @throws RangeError where the file ends before */
-export async function readInto(file: Deno.FsFile, offset: number, bytes: Uint8Array): Promise<void> {
+async function readInto(file: Deno.FsFile, offset: number, bytes: Uint8Array): Promise<void> {
   await file.seek(offset, Deno.SeekMode.Start);
   let filled = 0;
   while (filled < bytes.length) {
     const count = await file.read(bytes.subarray(filled));
     if (count === null) throw new RangeError(`Cannot read ${bytes.length} bytes at ${offset}: the file ended early.`);
     filled += count;
+  }
+}
+
+/** Files that much is read from, each opened once. */
+export class OpenFiles implements Disposable {
+  readonly #files = new Map<string, Deno.FsFile>();
+
+  /** Fills `bytes` from a place of a file, one call at a time. @throws RangeError where the file ends before */
+  async read(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+    const file = this.#files.get(path) ?? await openForReading(path);
+    this.#files.set(path, file);
+    await readInto(file, offset, bytes);
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#files.values()) file.close();
   }
 }

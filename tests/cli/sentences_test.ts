@@ -3,13 +3,17 @@
  * table anew from `inputs`; read its difference before it is committed.
  */
 
+import { articleCommand } from "../../lib/cli/article.ts";
 import { bakeCommand } from "../../lib/cli/bake.ts";
 import { compareCommand } from "../../lib/cli/compare.ts";
+import { demo } from "../../lib/cli/demo.ts";
 import { diffCommand } from "../../lib/cli/diff.ts";
 import { generate } from "../../lib/cli/generate.ts";
 import { inspectCommand } from "../../lib/cli/inspect.ts";
 import { pull } from "../../lib/cli/pull.ts";
 import { reproduceCommand } from "../../lib/cli/reproduce.ts";
+import { sweepCommand } from "../../lib/cli/sweep.ts";
+import { workerCommand } from "../../lib/cli/worker.ts";
 import { type Command, runCommand } from "../../lib/cli/args.ts";
 import { join } from "node:path";
 import { equal, ok } from "../assert.ts";
@@ -25,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   diff: diffCommand,
   pull,
   reproduce: reproduceCommand,
+  sweep: sweepCommand,
+  worker: workerCommand,
+  article: articleCommand,
+  demo,
 };
 
 const TABLE = new URL("./sentences.json", import.meta.url);

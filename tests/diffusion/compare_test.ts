@@ -102,6 +102,19 @@ Deno.test("the step at which two runs part, and which half of it", () => {
   causes(off("prediction", 2), "prediction", 2, /same latent before step 3/);
   causes(off("denoised", 1), "denoised", 1, /another prediction type/);
   causes(off("latents", 3), "latents", 3, /Step 3 starts and sees the same, and lands elsewhere: another sampler/);
+  const silent = new Map(tensors);
+  silent.delete("prediction");
+  silent.delete("denoised");
+  const other = changed(off("latents", 3));
+  for (
+    const [a, b] of [[other, { ...run, tensors: silent }], [{
+      ...other,
+      tensors: new Map([...silent, ...Object.entries(off("latents", 3))]),
+    }, run]]
+  ) {
+    const { cause } = compareRuns(a, b);
+    ok(/The latents part at step 3: .* Record predictions/.test(cause ?? ""), `${cause}`);
+  }
   causes({ image: of("image").map((value) => 1 - value) }, "image", undefined, /another VAE/);
 });
 

@@ -106,6 +106,15 @@ Deno.test("from a picture, what leaves no step is refused with what would leave 
   }
 });
 
+Deno.test("samplers that noise the way back up draw at every step but the last", () => {
+  const schedule = scheduleOf(SDXL_SCHEDULER, { steps: 4, sampler: "lcm" });
+  const states = [0, 1, 2, 3].map((index) => ({ x: Tensor.of([1]), index, schedule, history: [] }));
+  for (const sampler of [samplers.lcm, samplers.tcd]) {
+    equal(states.map((state) => sampler.draws(state)), [true, true, true, false]);
+  }
+  equal(states.map((state) => samplers.tcd.draws({ ...state, eta: 0 })), [false, false, false, false]);
+});
+
 Deno.test("a step leaves the state that it was given as it was, and repeats itself", () => {
   for (const [name, sampler] of Object.entries(samplers)) {
     const schedule = scheduleOf(SDXL_SCHEDULER, { steps: 4, sampler: name as SamplerName });

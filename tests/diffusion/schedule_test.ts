@@ -1,4 +1,4 @@
-import { noiseLevels, sigmaAt, timestepAt } from "../../lib/diffusion/noise_levels.ts";
+import { noiseLevels, noiseLevelsInDouble, sigmaAt, timestepAt } from "../../lib/diffusion/noise_levels.ts";
 import { scheduleOf, type SchedulerConfig, SDXL_SCHEDULER, type Spacing, SPACINGS } from "../../lib/diffusion/mod.ts";
 import { close, closeEach, equal, ok, throwsSentence } from "../assert.ts";
 import { readJson } from "../goldens/read.ts";
@@ -44,6 +44,18 @@ for (const [name, config] of Object.entries(tables)) {
     close(every37th(sigmas), expected.sigmas, 1e-6);
   });
 }
+
+Deno.test("levels in double are their own where betas follow a line or its square, and else those in float32", () => {
+  const trained = { ...SDXL_SCHEDULER, trainedBetas: Array.from({ length: 1000 }, (_, i) => 0.001 + i * 1e-5) };
+  for (const config of [tables["zero-snr"], tables["cosine"], trained]) {
+    equal(noiseLevelsInDouble(config), noiseLevels(config));
+  }
+  for (const name of ["sdxl", "linear"]) {
+    const [double, single] = [noiseLevelsInDouble(tables[name]), noiseLevels(tables[name])];
+    close(double.sigmas, single.sigmas, 1e-4);
+    ok(double.sigmas.some((sigma, i) => sigma !== single.sigmas[i]), name);
+  }
+});
 
 for (const golden of goldens.schedules) {
   const { spacing, ramp, steps, finalSigma } = golden;

@@ -1,4 +1,7 @@
-/** The compose file and the Kubernetes manifests of docs/sweeps: they are YAML, and their commands are the kit's. */
+/**
+ * The compose file and the Kubernetes manifests of docs/sweeps: they are YAML, their commands are the kit's, and the tools
+ * that they are for read them, where those are installed. No Docker and no cluster has to run.
+ */
 
 import * as v from "valibot";
 import { parse as parseYaml, parseAllDocuments } from "yaml";
@@ -124,4 +127,60 @@ Deno.test("Kubernetes: manifests fit together, secrets come from one Secret, and
     files.push(values.text("files"));
   }
   equal(files, ["s3://pictures/sweep", "s3://pictures/sweep"], "both name the same place");
+});
+
+interface Read {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** What a program says of a file; undefined where it is not installed. */
+async function read([program, ...args]: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(program, { args: [...args], env: { ...env } }).output();
+    const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+    return { code, out, error } satisfies Read;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function installed(command: readonly string[], where: string): Promise<boolean> {
+  const found = (await read(command))?.code === 0;
+  if (!found) console.log(`skipped: ${command[0]} is not installed (${where})`);
+  return found;
+}
+
+const hasCompose = await installed(["docker-compose", "version"], "Debian: apt install docker-compose");
+const hasKubectl = await installed(["kubectl", "version", "--client"], "Debian: apt install kubernetes-client");
+const hasSchemas = await installed(["kubernetes-validate", "--version"], "pip install kubernetes-validate");
+
+Deno.test("docker-compose reads the compose file, and refuses it without a password", {
+  ignore: !hasCompose,
+}, async () => {
+  const command = ["docker-compose", "-f", "docs/sweeps/compose.yaml", "config", "--services"];
+  const found = await read(command, { FEWSTEP_REDIS_PASSWORD: "p" });
+  equal([found?.code, found?.out.split("\n").toSorted()], [0, ["coordinator", "redis", "worker"]]);
+  const without = await read(command, { FEWSTEP_REDIS_PASSWORD: "" });
+  ok(without?.code !== 0 && /a password for Redis is wanted/.test(without?.error ?? ""), without?.error ?? "");
+});
+
+Deno.test("kubectl reads the manifests as what they say they are", { ignore: !hasKubectl }, async () => {
+  const local = ["label", "--local", "--dry-run=client", "-o", "name", "-f", "docs/sweeps/kubernetes.yaml", "a=b"];
+  equal((await read(["kubectl", ...local]))?.out.split("\n"), [
+    "service/fewstep-redis",
+    "statefulset.apps/fewstep-redis",
+    "persistentvolumeclaim/fewstep-runs",
+    "job.batch/fewstep-coordinator",
+    "deployment.apps/fewstep-worker",
+  ]);
+});
+
+Deno.test("the manifests hold to Kubernetes' schemas, without a field that these don't know", {
+  ignore: !hasSchemas,
+}, async () => {
+  const found = await read(["kubernetes-validate", "--strict", "docs/sweeps/kubernetes.yaml"]);
+  equal([found?.code, found?.out.match(/passed/g)?.length], [0, 5], found?.error);
 });

@@ -1,9 +1,11 @@
 /**
- * `deno task test:mutants [--sample N] [--seed N] [--out FILE]`: operators of lib/diffusion and lib/weights turned round,
- * one at a time, in a copy of the kit. A mutant that all tests pass on shows what no test looks at.
+ * `deno task test:mutants [--folder diffusion|weights] [--sample N] [--seed N] [--survivors keep|again]`: operators of
+ * lib/diffusion and lib/weights turned round, one at a time, in a copy of the kit. A mutant that all tests pass on shows
+ * what no test looks at. What is known already stands in `--state FILE`: a run that was stopped goes on where it was,
+ * and `--survivors again` tries those anew, once tests were written for them.
  */
 
-import { join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { copyFolder } from "../files.ts";
 import { Random } from "../fuzz/random.ts";
@@ -80,19 +82,64 @@ async function sources(folder: string): Promise<string[]> {
   return found.sort();
 }
 
-/** Milliseconds: a loop that a mutant makes endless counts as caught. */
-const HANG_MS = 300_000;
+/** A mutant that was tried. */
+interface Tried extends Mutant {
+  /** Its line, so that a later run knows whether it is still the same. */
+  readonly text: string;
+  /** The test file that failed; none for a survivor. */
+  readonly caughtBy?: string;
+}
 
-async function passes(folder: string, tests: readonly string[]): Promise<boolean> {
-  const signal = AbortSignal.timeout(HANG_MS);
+interface TestFile {
+  readonly path: string;
+  /** On the code as it is. */
+  readonly milliseconds: number;
+}
+
+/** A loop that a mutant makes endless counts as caught: so many times as long as on the code as it is, and a minute. */
+const HANG = 10;
+
+async function passes(folder: string, path: string, hangMs: number): Promise<boolean> {
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", "--quiet", "--fail-fast", ...tests],
+    args: ["test", "-A", "--no-check", "--quiet", "--fail-fast", path],
     cwd: folder,
     stdout: "null",
     stderr: "null",
-    signal,
+    signal: AbortSignal.timeout(hangMs),
   }).output();
   return success;
+}
+
+/** The tests of a folder's mutants, the quickest first. @throws Error where one fails without a mutant */
+async function testFiles(copy: string, tests: readonly string[]): Promise<TestFile[]> {
+  const paths: string[] = [];
+  for (const test of tests) {
+    const all = test.endsWith(".ts") ? [join(copy, test)] : await sources(join(copy, test));
+    paths.push(...all.map((path) => relative(copy, path)).filter((path) => path.endsWith("_test.ts")));
+  }
+  const timed: TestFile[] = [];
+  for (const path of paths) {
+    const began = performance.now();
+    if (!await passes(copy, path, 3_600_000)) throw new Error(`Cannot begin: ${path} fails without a mutant.`);
+    timed.push({ path, milliseconds: performance.now() - began });
+  }
+  return timed.sort((a, b) => a.milliseconds - b.milliseconds);
+}
+
+/** The first test file that fails on a mutant: the one of the mutant's own name is asked first. */
+async function catcher(copy: string, { file, at, from, to }: Mutant, tests: readonly TestFile[]) {
+  const path = join(copy, file);
+  const source = await Deno.readTextFile(path);
+  const own = (test: TestFile) => basename(test.path) === basename(file).replace(".ts", "_test.ts");
+  try {
+    await Deno.writeTextFile(path, source.slice(0, at) + to + source.slice(at + from.length));
+    for (const test of [...tests.filter(own), ...tests.filter((test) => !own(test))]) {
+      if (!await passes(copy, test.path, 60_000 + HANG * test.milliseconds)) return test.path;
+    }
+    return undefined;
+  } finally {
+    await Deno.writeTextFile(path, source);
+  }
 }
 
 async function copyOfKit(): Promise<string> {
@@ -105,51 +152,77 @@ async function copyOfKit(): Promise<string> {
   return folder;
 }
 
+/** The same `count` mutants of a folder for the same seed. */
+async function sampleOf(folder: string, count: number, seed: number): Promise<{ sample: Mutant[]; of: number }> {
+  const all: Mutant[] = [];
+  for (const path of await sources(join(ROOT, folder))) {
+    all.push(...mutantsOf(relative(ROOT, path), await Deno.readTextFile(path)));
+  }
+  const random = new Random(seed);
+  const sample = new Set<Mutant>();
+  while (sample.size < Math.min(all.length, count)) sample.add(random.pick(all));
+  return { sample: [...sample], of: all.length };
+}
+
+const nameOf = ({ file, line, from, to, text }: Tried) =>
+  `${file}:${line} "${from.trim()}" to "${to.trim()}": ${text.trim()}`;
+
 if (import.meta.main) {
   const { values } = parseArgs({
     args: Deno.args,
     options: {
+      folder: { type: "string" },
       sample: { type: "string", default: "60" },
       seed: { type: "string", default: "1" },
-      out: { type: "string" },
+      state: { type: "string", default: join(ROOT, ".scratch/mutants.json") },
+      survivors: { type: "string", default: "keep" },
     },
   });
-  const copy = await copyOfKit();
-  const survivors: string[] = [];
-  let [tried, caught] = [0, 0];
+  const known = new Map<string, Tried>(
+    await Deno.readTextFile(values.state).then((text) => JSON.parse(text), (error) => {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }),
+  );
+  let copy: string | undefined;
+  let enough = true;
   try {
     for (const [folder, tests] of Object.entries(TESTS)) {
-      const all: Mutant[] = [];
-      for (const path of await sources(join(ROOT, folder))) {
-        all.push(...mutantsOf(relative(ROOT, path), await Deno.readTextFile(path)));
-      }
-      const random = new Random(Number(values.seed));
-      const sample = new Set<Mutant>();
-      while (sample.size < Math.min(all.length, Number(values.sample))) sample.add(random.pick(all));
-      console.log(`${folder}: ${sample.size} of ${all.length} mutants`);
-      if (!await passes(copy, tests)) throw new Error(`Cannot begin: ${tests.join(", ")} fail without a mutant.`);
+      if (values.folder !== undefined && folder !== `lib/${values.folder}`) continue;
+      const { sample, of } = await sampleOf(folder, Number(values.sample), Number(values.seed));
+      const wanted: Tried[] = [];
       for (const mutant of sample) {
-        const { file, line, at, from, to } = mutant;
-        const path = join(copy, file);
-        const source = await Deno.readTextFile(path);
-        await Deno.writeTextFile(path, source.slice(0, at) + to + source.slice(at + from.length));
-        const survives = await passes(copy, tests).catch(() => false);
-        await Deno.writeTextFile(path, source);
-        tried++;
-        if (!survives) caught++;
-        else {survivors.push(
-            `${file}:${line} "${from.trim()}" to "${to.trim()}": ${source.split("\n")[line - 1].trim()}`,
-          );}
-        if (survives) console.log(`survived: ${survivors.at(-1)}`);
-        const report = `${caught} of ${tried} caught (${(100 * caught / tried).toFixed(0)} %), seed ${values.seed}\n${
-          survivors.join("\n")
-        }\n`;
-        if (values.out !== undefined) await Deno.writeTextFile(values.out, report);
+        const text = (await Deno.readTextFile(join(ROOT, mutant.file))).split("\n")[mutant.line - 1];
+        wanted.push({ ...mutant, text });
       }
+      const keyOf = ({ file, at, from, text }: Tried) => JSON.stringify([file, at, from, text]);
+      const isOpen = (mutant: Tried) => {
+        const before = known.get(keyOf(mutant));
+        return before === undefined || (before.caughtBy === undefined && values.survivors === "again");
+      };
+      const open = wanted.filter(isOpen);
+      console.log(`${folder}: ${sample.length} of ${of} mutants, ${open.length} of them to be tried`);
+      copy ??= await copyOfKit();
+      const timed = open.length > 0 ? await testFiles(copy, tests) : [];
+      for (const [i, mutant] of open.entries()) {
+        const caughtBy = await catcher(copy, mutant, timed).catch((error) => {
+          if (error instanceof Error && error.name === "TimeoutError") return "a hang";
+          throw error;
+        });
+        known.set(keyOf(mutant), { ...mutant, caughtBy });
+        await Deno.mkdir(dirname(values.state), { recursive: true });
+        await Deno.writeTextFile(values.state, JSON.stringify([...known], null, 1));
+        if (caughtBy === undefined) console.log(`survived: ${nameOf(mutant)}`);
+        else if (i % 10 === 9) console.log(`${open.length - 1 - i} to go`);
+      }
+      const survivors = wanted.filter((mutant) => known.get(keyOf(mutant))?.caughtBy === undefined);
+      const caught = wanted.length - survivors.length;
+      for (const survivor of survivors) console.log(`survives: ${nameOf(survivor)}`);
+      console.log(`${folder}: ${caught} of ${wanted.length} caught, ${(100 * caught / wanted.length).toFixed(0)} %.`);
+      enough &&= caught >= 0.85 * wanted.length;
     }
   } finally {
-    await Deno.remove(copy, { recursive: true });
+    if (copy !== undefined) await Deno.remove(copy, { recursive: true });
   }
-  console.log(`${caught} of ${tried} mutants caught, ${(100 * caught / tried).toFixed(0)} %.`);
-  Deno.exit(caught >= 0.85 * tried ? 0 : 1);
+  Deno.exit(enough ? 0 : 1);
 }

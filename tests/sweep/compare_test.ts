@@ -1,4 +1,5 @@
 import { compare, type ComparisonOptions, open, openRecord, type Runs } from "fewstep";
+import { stop } from "fewstep/model/stop.ts";
 import { COLUMNS } from "fewstep/sweep/cell.ts";
 import { equal, ok, throwsSentence } from "../assert.ts";
 import { inFolder } from "../files.ts";
@@ -56,6 +57,20 @@ Deno.test("a comparison that is stopped goes on where it was", () =>
     });
     await throwsSentence(() => stopped, "Enough.");
     equal((await told(tiny(store))).ran, ["lightning gold fish 1", "lightning white 1"]);
+  }));
+
+Deno.test("a notebook's Stop ends a comparison that was given no signal", () =>
+  inFolder(async (store) => {
+    let heard = false;
+    const stopped = compare({
+      ...tiny(store),
+      onProgress: ({ done, step }) => {
+        if (done === 1 && step === 1) heard = stop();
+      },
+    });
+    await throwsSentence(() => stopped, /^Stopped between two steps/);
+    ok(heard, "there was something to stop");
+    equal((await told(tiny(store))).ran, ["plain white 1", "lightning gold fish 1", "lightning white 1"]);
   }));
 
 Deno.test("quality stands in the cells, the summary and the frame; what was not asked for has no column", () =>

@@ -1,116 +1,95 @@
 /**
- * SIGKILL of workers, their processes, the coordinator and Redis at random moments, over sweeps of fake cells: each ends
- * with every cell once, none lost, none corrupt. `deno task test:kills [COUNT]` does it 200 times; the suite a few.
+ * SIGKILL of workers, of the processes that run their cells, of the coordinator and of Redis (which keeps its writes) at
+ * random moments: each sweep ends with every cell once, none lost, none corrupt. `deno task test:kills` does it 200 times
+ * to fake cells and 20 times to pocket cells; `deno task test:kills fake|pocket [COUNT]` one of them; the suite a few.
  */
 
-import { Store } from "fewstep/sweep/store.ts";
-import { filesOf, FolderFiles, keep } from "fewstep/sweep/files.ts";
-import { taskOf } from "fewstep/sweep/task.ts";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import { equal } from "../assert.ts";
 import { inFolder } from "../files.ts";
-import { fakePlan, openFake } from "./fake.ts";
-import { startRedis } from "./servers.ts";
-
-const CELLS = 120;
-const CELL_MS = 30;
-/** Seconds without a new cell after which a sweep is taken to hang. */
-const PATIENCE = 120;
+import { FAKE, POCKET, type Subject } from "./subjects.ts";
+import { ended, startRedis } from "./servers.ts";
 
 export interface Killed {
   readonly kills: number;
+  /** How often each of them was killed. */
+  readonly victims: Readonly<Record<string, number>>;
   readonly sweeps: number;
-  /** Cells that were set aside because their worker was killed three times: a sweep that follows runs them. */
+  /** Times that cells were set aside because they were killed with three workers: the same sweep again runs them. */
   readonly aside: number;
 }
 
 /** Kills until so many have been killed, and then lets the last sweep end. */
-export function killAtRandom(count: number, log: (message: string) => void = () => {}): Promise<Killed> {
+export function killAtRandom(
+  subject: Subject,
+  count: number,
+  log: (message: string) => void = () => {},
+): Promise<Killed> {
   return new Promise((resolve, reject) => {
-    inFolder(async (folder) => resolve(await killIn(folder, count, log))).catch(reject);
+    inFolder(async (folder) => resolve(await killIn(folder, subject, count, log))).catch(reject);
   });
 }
 
-async function killIn(folder: string, count: number, log: (message: string) => void): Promise<Killed> {
+async function killIn(
+  folder: string,
+  subject: Subject,
+  count: number,
+  log: (message: string) => void,
+): Promise<Killed> {
   await using redis = await startRedis({ keeps: "aof" });
+  const { begin, patience } = subject;
+  const { coordinate, work, wantWhole } = await begin(join(folder, "reference"));
+  const victims: Record<string, number> = {};
   let [kills, sweeps, aside] = [0, 0, 0];
   while (kills < count) {
     const store = join(folder, `sweep-${sweeps}`);
-    const files = join(store, "files");
-    const start = (script: string, ...args: string[]) =>
-      new Deno.Command(Deno.execPath(), {
-        args: ["run", "--quiet", "-A", "--no-check", new URL(script, import.meta.url).pathname, redis.url, ...args],
-        stdout: "null",
-        stderr: "null",
-      }).spawn();
-    const worker = () => start("fake_worker.ts", files);
-    const coordinate = () => start("fake_coordinator.ts", store, String(CELLS), String(CELL_MS));
-    const workers = [worker(), worker()];
-    let coordinator = coordinate();
+    const workers = [work(redis.url, store), work(redis.url, store)];
+    let coordinator = coordinate(redis.url, store);
     let [stored, progressed] = [0, Date.now()];
     try {
       for (;;) {
         // A moment after the sweep got on: killed faster than processes start, none would. Each fourth is not so kind.
         const wait = kills % 4 === 3 ? 0 : 1;
-        let ended: Deno.CommandStatus | undefined;
-        for (const before = stored; ended === undefined && stored < before + wait;) {
-          ended = await Promise.race([coordinator.status, pause(50)]);
+        let status: Deno.CommandStatus | undefined;
+        for (const before = stored; status === undefined && stored < before + wait;) {
+          status = await Promise.race([coordinator.status, pause(50)]);
           const now = rowsIn(store);
           if (now > stored) [stored, progressed] = [now, Date.now()];
-          if (Date.now() - progressed > 1000 * PATIENCE) throw new Error(`A sweep hangs: no cell in ${PATIENCE} s.`);
+          if (Date.now() - progressed > 1000 * patience) throw new Error(`A sweep hangs: no cell in ${patience} s.`);
         }
-        ended ??= await Promise.race([coordinator.status, pause(1000 * momentOf(kills))]);
-        if (ended?.code === 0) break;
-        if (ended !== undefined) {
+        status ??= await Promise.race([coordinator.status, pause(1000 * momentOf(kills))]);
+        if (status?.code === 0) break;
+        if (status !== undefined) {
           aside++;
-          coordinator = coordinate();
+          coordinator = coordinate(redis.url, store);
           continue;
         }
         if (kills >= count) continue;
-        const victim = Math.floor(4 * momentOf(31 * kills + 7));
-        if (victim < 2) {
-          await kill(workers[victim]);
-          workers[victim] = worker();
-        } else if (victim === 2) {
-          await kill(coordinator);
-          coordinator = coordinate();
+        const drawn = Math.floor(5 * momentOf(31 * kills + 7));
+        let victim = ["worker", "worker", "cell's process", "coordinator", "Redis"][drawn];
+        if (drawn < 3) {
+          const at = drawn % 2;
+          const child = drawn === 2 ? childOf(workers[at].pid) : undefined;
+          if (child === undefined) {
+            victim = "worker"; // also where it has no process yet
+            await ended(workers[at]);
+            workers[at] = work(redis.url, store);
+          } else killProcess(child);
+        } else if (drawn === 3) {
+          await ended(coordinator);
+          coordinator = coordinate(redis.url, store);
         } else await redis.restart();
+        victims[victim] = (victims[victim] ?? 0) + 1;
         kills++;
-        log(`${kills}: ${["worker 1", "worker 2", "coordinator", "Redis"][victim]}`);
+        log(`${kills}: ${victim}, with ${stored} of ${subject.cells} cells stored`);
       }
     } finally {
-      await Promise.all([...workers, coordinator].map(kill));
+      await Promise.all([...workers, coordinator].map(ended));
     }
     await wantWhole(store);
     sweeps++;
   }
-  return { kills, sweeps, aside };
-}
-
-/** Every cell is there once, with the bits that an undisturbed run gives. */
-async function wantWhole(store: string): Promise<void> {
-  const plan = fakePlan({ models: ["a", "b"], cells: CELLS / 2, prompt: () => `sleep ${CELL_MS}` });
-  {
-    using database = new DatabaseSync(join(store, "store.sqlite"), { readOnly: true });
-    equal(database.prepare("PRAGMA integrity_check").get()?.integrity_check, "ok");
-    const keys = database.prepare("SELECT key FROM cells ORDER BY key").all().map(({ key }) => String(key));
-    equal(keys, plan.cells.map(({ key }) => key).toSorted());
-  }
-  await inFolder(async (folder) => {
-    const reference = await FolderFiles.open(folder);
-    const files = await FolderFiles.open(join(store, "files"));
-    using opened = await Store.open(store, { files });
-    const finished = await opened.finished(plan.cells.map(({ key }) => key));
-    equal(finished.size, CELLS);
-    await using maker = await openFake({ model: plan.models[0].options, measure: plan.measure });
-    for (const cell of plan.cells) {
-      const receipt = await keep(reference, await maker.make({ ...taskOf(cell), prompt: "" }));
-      for (const name of filesOf(receipt)) {
-        equal(await Deno.readFile(join(store, "files", name)), await Deno.readFile(join(folder, name)));
-      }
-    }
-  });
+  return { kills, victims, sweeps, aside };
 }
 
 /** Rows that are stored so far, read without the kit. */
@@ -123,17 +102,26 @@ function rowsIn(store: string): number {
   }
 }
 
-function pause(milliseconds: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** A process that another one has started, where the system tells. */
+function childOf(pid: number): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  for (const { name: thread } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    const [first] = Deno.readTextFileSync(`/proc/${pid}/task/${thread}/children`).trim().split(" ");
+    if (first !== "") return Number(first);
+  }
+  return undefined;
 }
 
-async function kill(process: Deno.ChildProcess): Promise<void> {
+function killProcess(pid: number): void {
   try {
-    process.kill("SIGKILL");
-  } catch {
-    // it has ended
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // it has ended
   }
-  await process.status;
+}
+
+function pause(milliseconds: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Spread over 0 … 1 without a pattern, the same in every run: multiples of the golden ratio. */
@@ -141,11 +129,20 @@ function momentOf(index: number): number {
   return ((index + 1) * (Math.sqrt(5) - 1) / 2) % 1;
 }
 
-if (import.meta.main) {
+async function tell(name: "fake" | "pocket", count: number): Promise<void> {
+  const subject = name === "fake" ? FAKE : POCKET;
   const began = performance.now();
-  const { kills, sweeps, aside } = await killAtRandom(Number(Deno.args[0] ?? 200), console.log);
+  const { kills, victims, sweeps, aside } = await killAtRandom(subject, count, console.log);
   const seconds = Math.round((performance.now() - began) / 1000);
-  console.log(`${kills} kills over ${sweeps} sweeps of ${CELLS} cells in ${seconds} s: every cell once, whole.`);
-  console.log(`${aside} sweeps had to be run again because a cell's worker was killed three times.`);
+  console.log(
+    `${kills} kills over ${sweeps} sweeps of ${subject.cells} ${name} cells in ${seconds} s: every cell once, whole.`,
+  );
+  console.log(`Killed: ${JSON.stringify(victims)}. ${aside} times cells were set aside and run again.`);
+}
+
+if (import.meta.main) {
+  const [which, count] = Deno.args;
+  if (which !== "pocket") await tell("fake", Number(count ?? 200));
+  if (which !== "fake") await tell("pocket", Number(count ?? 20));
   Deno.exit(0);
 }

@@ -8,6 +8,7 @@ import { equal } from "../assert.ts";
 import { inFolder } from "../files.ts";
 import { FAKE_CHILD, fakePlan } from "./fake.ts";
 import { killAtRandom } from "./kills.ts";
+import { FAKE } from "./subjects.ts";
 import { lineTo } from "./proxy.ts";
 import { REDIS, skipReason, startRedis } from "./servers.ts";
 
@@ -16,7 +17,7 @@ const ignore = skipReason("Redis", REDIS, "redis-server");
 Deno.test("workers, coordinator and Redis killed at random moments: every cell once, none lost, none corrupt", {
   ignore,
 }, async () => {
-  const { kills } = await killAtRandom(6);
+  const { kills } = await killAtRandom(FAKE, 6);
   equal(kills, 6);
 });
 

@@ -145,7 +145,8 @@ async function started(
   throw new Error(`Cannot start ${program}: it does not listen on port ${port}.`);
 }
 
-async function ended(process: Deno.ChildProcess): Promise<void> {
+/** Ends a process at once, as by SIGKILL. */
+export async function ended(process: Deno.ChildProcess): Promise<void> {
   try {
     process.kill("SIGKILL");
   } catch {

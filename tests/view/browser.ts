@@ -1,6 +1,7 @@
 /** What the kit writes in headless Chromium: SVG drawn, and pages with what they ask for and complain about noted. */
 
 import { type Browser, chromium, type Page } from "playwright-core";
+import { fontBytes } from "../../lib/view/text.ts";
 import { works } from "./rendered.ts";
 
 const executablePath = Deno.env.get("FEWSTEP_CHROMIUM") ?? "/usr/bin/chromium";
@@ -21,6 +22,8 @@ export interface Opened {
 const quiet = [
   "--no-sandbox",
   "--disable-gpu",
+  "--disable-lcd-text",
+  "--font-render-hinting=none",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
@@ -59,6 +62,17 @@ export async function chromiumPng(browser: Browser, svg: string): Promise<Uint8A
   const png = await page.locator("svg").first().screenshot();
   await page.close();
   return new Uint8Array(png);
+}
+
+/** The whole page as it looks with the kit's own font, since a system's differs from machine to machine. */
+export async function pagePng(page: Page): Promise<Uint8Array> {
+  const inter = fontBytes("@fontsource/inter/files/inter-latin-400-normal.woff").toBase64();
+  // As bytes, since a page may forbid to load any font.
+  await page.evaluate(`
+    const bytes = Uint8Array.from(atob("${inter}"), (letter) => letter.charCodeAt(0));
+    new FontFace("Inter of the kit", bytes).load().then((face) => void document.fonts.add(face))`);
+  await page.addStyleTag({ content: '* { font-family: "Inter of the kit" !important; transition: none !important }' });
+  return new Uint8Array(await page.screenshot({ fullPage: true }));
 }
 
 /** Opens a file as a reader would, by its path, and hands it to `look`. */

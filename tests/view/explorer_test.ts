@@ -2,7 +2,7 @@ import { equal, match, ok, rejects, throws } from "node:assert/strict";
 import { explorer } from "../../lib/view/explorer.ts";
 import { slider } from "../../lib/view/slider.ts";
 import { disc, observed, PaintingDecoder, sampleRun, sampleSteps } from "./samples.ts";
-import { haveChromium, opened } from "./browser.ts";
+import { haveChromium, opened, pagePng } from "./browser.ts";
 import { inFolder } from "../files.ts";
 import { matchSnapshot } from "./snapshot.ts";
 
@@ -56,6 +56,7 @@ Deno.test({
             "[...document.images].filter((i) => !i.naturalWidth || !i.alt).length",
           );
           equal(broken, 0, "every picture is there and has words");
+          await matchSnapshot(`explorer-${scheme}`, await pagePng(page));
           await page.keyboard.press("ArrowUp");
           equal((await seriousFaults(page)).map(({ id }) => id).join(), "");
           equal(requests.join(), "");

@@ -26,8 +26,8 @@ Deno.test("facets are seen like the whole, one for each value of an axis", async
 Deno.test("the best and the worst by a number", async () => {
   const figure = extremes(sampleComparison(), { by: "secondsTotal", best: "lowest", count: 2 });
   const words = (await figure.drawing()).texts.map(({ text }) => text).join(" ");
-  ok(/best.*0\.130.*0\.840.*worst.*5\.300.*5\.200/.test(words), words);
-  ok(words.includes("Best and worst of 5 pictures by secondsTotal"), words);
+  ok(/best 0\.130 to 0\.840 .*worst 5\.30 to 5\.20/.test(words), words);
+  ok(words.includes("Best and worst of 5 pictures by seconds total"), words);
 });
 
 Deno.test("where models disagree the most comes first, and says how far", async () => {
@@ -38,5 +38,7 @@ Deno.test("where models disagree the most comes first, and says how far", async 
   equal(pictures.length, 5);
   const apart = [...words.matchAll(/apart (\d\.\d+)/g)].map(([, number]) => Number(number));
   ok(apart.length === 2 && apart[0] > apart[1] && apart[1] > 0, words);
+  const once = (await disagreement(runs, { between: "model" }).drawing()).texts.map(({ text }) => text).join(" ");
+  ok(/differ the most by model .* 1 more are left out\./.test(once), once);
   throws(() => disagreement({ ...runs, cells: runs.cells.slice(0, 1) }), /no prompt and seed has pictures of two\.$/);
 });

@@ -112,11 +112,16 @@ Deno.test("no permission: another user's folder and file", () =>
     ) {
       return skipped("no other user can be taken on here, or it could not read the kit");
     }
+    const drop = join(folder, "drop"); // may be written to, and not read: its names cannot be synced
+    await Deno.mkdir(drop);
+    await Deno.chmod(drop, 0o733);
     const body = `console.log(await said(() => writeWhole(${JSON.stringify(join(folder, "a"))}, new Uint8Array(1))));
+console.log(await said(() => writeWhole(${JSON.stringify(join(drop, "a"))}, new Uint8Array(1))));
 console.log(await said(() => readText(${JSON.stringify(join(folder, "secret.json"))})));`;
     const lines = (await child(folder, body, ...as)).split("\n");
     equal(lines, [
       `Cannot write ${join(folder, "a")}: no permission to write there.`,
+      "written",
       `Cannot open ${join(folder, "secret.json")}: no permission to read it.`,
     ]);
     ok(!names(folder).some((name) => name.endsWith(".incomplete")), "a temporary file was left");
@@ -157,6 +162,22 @@ Deno.test(
       ok(!names(folder).some((name) => name.endsWith(".incomplete")), "a temporary file was left");
     }),
 );
+
+Deno.test("a power cut: the file is synced, then renamed, then its folder is synced", () =>
+  inFolder(async (folder) => {
+    if (!await run("strace", "-V")) return skipped("strace, which sees what a process asks of the system, is not here");
+    const [out, log] = [join(folder, "out"), join(folder, "calls.txt")];
+    await Deno.mkdir(out);
+    const trace = ["strace", "-f", "-y", "-o", log, "-e", "trace=fsync,rename,renameat,renameat2"];
+    const body = `console.log(await said(() => writeWhole(${JSON.stringify(join(out, "a"))}, new Uint8Array(1))));`;
+    equal(await child(folder, body, ...trace), "written");
+    const calls = (await Deno.readTextFile(log)).split("\n").filter((line) => line.includes(out));
+    equal(calls.map((line) => [/fsync|rename/.exec(line)?.[0], line.match(/(?<=[<"])[^<>"]*(?=[>"])/)?.[0]]), [
+      ["fsync", calls[0].match(/(?<=<)[^<>]*\.incomplete(?=>)/)?.[0]],
+      ["rename", calls[0].match(/(?<=<)[^<>]*\.incomplete(?=>)/)?.[0]],
+      ["fsync", out],
+    ]);
+  }));
 
 Deno.test("what a maker of content throws is told as it is, and a name of 250 letters is written", () =>
   inFolder(async (folder) => {

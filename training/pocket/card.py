@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from . import config, export, metrics, stages
+from . import config, expected, export, metrics, stages
 from .loop import wall_time
 
 TEXT = """# The pocket family
@@ -34,6 +34,10 @@ the layouts of the models that they stand for. `training/run` makes all of them 
 told at the top of [metrics.py](../../training/pocket/metrics.py).
 
 {table}
+
+## What was expected
+
+{expected}
 
 ## What they cost
 
@@ -73,6 +77,7 @@ def compose() -> str:
     files = "\n".join(f"| {name} | {entry['bytes']} | `{entry['sha256']}` |" for name, entry in export.hashes(config.MODELS).items())
     return TEXT.format(contents=pictures(), guidance=config.load().base.guidance, prompts=config.load().data.prompts,
                        table=metrics.table(rows) if rows else "Not measured yet.", times=times, files=files,
+                       expected=expected.table(rows) if rows else "Not measured yet.",
                        machine=f"{os.cpu_count()} cores ({platform.machine()}), shared with other work")
 
 

@@ -1,6 +1,7 @@
 /**
  * What weights were most likely distilled to. Nothing in the tensors says it, so it is read from what people wrote:
  * the published file and repository names, the header's metadata, the scheduler file; and said so, or not said at all.
+ * Where the hash of a published file is known, its name is the one that it was published under.
  *
  * File names are those of the repositories on the Hugging Face hub that each row names.
  */
@@ -8,6 +9,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { type Prediction, recipes, type SchedulerConfig } from "../../diffusion/mod.ts";
 import type { Distillation } from "./inspection.ts";
+import type { PublishedFile } from "./published.ts";
 
 /** A family, and the recipes for it, the best first. */
 export interface Guess {
@@ -102,6 +104,8 @@ const TITLES = ["modelspec.title", "ss_output_name", "modelspec.description", "s
 
 export interface Clues {
   readonly path: string;
+  /** What the hash of its file, or of its U-Net's, is published under. */
+  readonly published?: PublishedFile;
   readonly metadata: ReadonlyMap<string, string>;
   readonly scheduler?: SchedulerConfig;
   /** Whether the U-Net takes the guidance scale as an input. */
@@ -109,18 +113,22 @@ export interface Clues {
 }
 
 /** The first thing that says what the weights were distilled to, from the surest to the vaguest. */
-export function guessDistillation({ path, metadata, scheduler, guidanceInput }: Clues): Guessed {
-  const absolute = resolve(path);
-  const name = basename(absolute);
-  const stem = name.replace(/\.(safetensors|bin|ckpt|pth)$/i, "");
-  const published = find(FILES, stem.replace(/[._-]fp(16|32)$/i, ""));
-  if (published) return { ...published, certainty: "published name", reason: `by its file name, ${name}` };
-  for (const folder of foldersOf(absolute)) {
-    const repository = find(REPOSITORIES, folder.replace(/^models--/, ""));
-    if (repository) {
-      return { ...repository, certainty: "published name", reason: `by its repository's name, ${folder}` };
-    }
-  }
+export function guessDistillation(clues: Clues): Guessed {
+  const { published: hashed } = clues;
+  const guess = hashed && byName(`${hashed.repository}/${hashed.file}`);
+  if (hashed === undefined || guess?.certainty !== "published name") return byWords(clues);
+  return {
+    ...guess,
+    certainty: "published hash",
+    reason: `by its sha256, that of ${hashed.file} of ${hashed.repository}`,
+  };
+}
+
+function byWords({ path, metadata, scheduler, guidanceInput }: Clues): Guessed {
+  const named = byName(path);
+  if (named) return named;
+  const name = basename(resolve(path));
+  const stem = stemOf(name);
   if (guidanceInput) {
     return {
       family: "LCM, 1 to 8 steps",
@@ -144,6 +152,22 @@ export function guessDistillation({ path, metadata, scheduler, guidanceInput }: 
     certainty: "unknown",
     reason: "neither its name nor its metadata says, and tensors cannot",
   };
+}
+
+const stemOf = (name: string) => name.replace(/\.(safetensors|bin|ckpt|pth)$/i, "");
+
+/** Where a file or its repository has a name that was given at publication. */
+function byName(path: string): Guessed | undefined {
+  const absolute = resolve(path);
+  const name = basename(absolute);
+  const published = find(FILES, stemOf(name).replace(/[._-]fp(16|32)$/i, ""));
+  if (published) return { ...published, certainty: "published name", reason: `by its file name, ${name}` };
+  for (const folder of foldersOf(absolute)) {
+    const repository = find(REPOSITORIES, folder.replace(/^models--/, ""));
+    if (repository) {
+      return { ...repository, certainty: "published name", reason: `by its repository's name, ${folder}` };
+    }
+  }
 }
 
 function find(rows: readonly Row[], text: string): Guess | undefined {

@@ -18,6 +18,7 @@ import { encodes, reportKeys, setAside } from "./keys.ts";
 import { inspectLora, isLora } from "./lora.ts";
 import { nameFiles } from "./names.ts";
 import { predictionOf } from "./prediction.ts";
+import { hashesOf, type HashHabit } from "./published.ts";
 import { POCKET, structureOf } from "./structure.ts";
 
 export type { Inspection } from "./inspection.ts";
@@ -27,6 +28,15 @@ const PARTS: readonly PartName[] = ["unet", "vae", "text_encoder", "text_encoder
 /** A LoRA's repository holds nothing but this file, by diffusers' name. */
 const LORA_FILE = "pytorch_lora_weights.safetensors";
 
+/** How `inspect` looks. */
+export interface InspectOptions {
+  /**
+   * Whether files are told by their sha256. Default "told": where the hub's cache names them by it, which costs nothing;
+   * "computed" reads every file.
+   */
+  readonly hash?: HashHabit;
+}
+
 /**
  * Says what a path holds: layout, parts, architecture, element types, which tensors are missing or unknown, what the
  * weights were most likely distilled to, and which recipes run them. A damaged checkpoint is told as far as it goes.
@@ -34,12 +44,12 @@ const LORA_FILE = "pytorch_lora_weights.safetensors";
  * @param path a diffusers folder or a .safetensors file: a whole checkpoint, a U-Net, a VAE, or a LoRA
  * @throws an error whose message is one sentence when it is nothing of that
  */
-export async function inspect(path: string): Promise<Inspection> {
+export async function inspect(path: string, { hash = "told" }: InspectOptions = {}): Promise<Inspection> {
   const file = await singleFile(path);
-  if (file !== undefined && isLora(file)) return await inspectLora(path, file);
+  if (file !== undefined && isLora(file)) return await inspectLora(path, file, hash);
   const found: Fault[] = [];
   const contents = await openContents(path, (fault) => found.push(fault));
-  return await inspectContents(path, contents, found);
+  return await inspectContents(path, contents, found, hash);
 }
 
 /** The file that a path is or, for a LoRA's folder, holds. */
@@ -55,6 +65,7 @@ async function inspectContents(
   path: string,
   contents: Contents,
   found: readonly Fault[],
+  hash: HashHabit,
 ): Promise<CheckpointInspection> {
   const faults: string[] = [];
   const parts: PartReport[] = [];
@@ -79,9 +90,12 @@ async function inspectContents(
   const metadata = new Map(
     PARTS.flatMap((part) => weightsOf(part, contents)?.files ?? []).flatMap(({ metadata }) => [...metadata]),
   );
+  const hashes = await hashesOf(await filesOf(contents, found), hash);
+  const [unetFile] = parts.find(({ part }) => part === "unet")?.files ?? [];
   const { recipes, steps, ...distillation } = parts.some(({ part }) => part === "unet")
     ? guessDistillation({
       path,
+      published: hashes.find(({ name }) => name === unetFile?.name)?.published,
       metadata,
       scheduler,
       guidanceInput: contents.unet?.architecture.timeCondDim !== undefined,
@@ -115,6 +129,7 @@ async function inspectContents(
     faults,
     notes,
     metadata: remarks(metadata),
+    hashes,
     distillation,
     recipes: faults.length === 0
       ? commandsFor(allowed.fitting, {
@@ -169,6 +184,19 @@ async function reportPart(part: PartName, contents: Contents, found?: Fault): Pr
     keys,
     fault: faults[0],
   };
+}
+
+/** All files of weights with the names that the parts' reports give them, each once. */
+async function filesOf(contents: Contents, found: readonly Fault[]): Promise<{ name: string; path: string }[]> {
+  const paths = new Map<string, string>();
+  for (const part of PARTS) {
+    const weights = weightsOf(part, contents) ?? found.find((fault) => fault.part === part)?.weights;
+    const files = weights?.files ?? [];
+    if (files.length === 0) continue;
+    const named = await nameFiles(contents, part, files);
+    for (const [i, { path }] of files.entries()) paths.set(path, named[i].name);
+  }
+  return [...paths].map(([path, name]) => ({ name, path }));
 }
 
 /** The stored tensors of a part, each once. */

@@ -6,6 +6,7 @@ import type { Layout, PartName } from "../../weights/checkpoint.ts";
 import type { Precision } from "../precision.ts";
 import type { PartDescription } from "../prepared.ts";
 import type { DType } from "../../weights/weights.ts";
+import type { HashedFile } from "./published.ts";
 
 /** Of one of a checkpoint's networks. */
 export type Architecture = UnetArchitecture | AutoencoderArchitecture | ClipTextArchitecture;
@@ -123,10 +124,10 @@ export interface Distillation {
   /** "SDXL-Lightning, 4 steps"; "cannot tell". */
   readonly family: string;
   /**
-   * "published name": a file's name that its maker gave; "structure": tensors that only such a model has; "likely": a
+   * "published hash": the bytes of a published file; "published name": a file's name that its maker gave; "structure": tensors that only such a model has; "likely": a
    * guess from a name or the header; "unknown": none.
    */
-  readonly certainty: "published name" | "structure" | "likely" | "unknown";
+  readonly certainty: "published hash" | "published name" | "structure" | "likely" | "unknown";
   /** What said so. */
   readonly reason: string;
 }
@@ -159,7 +160,9 @@ export interface Told {
   readonly bytes: number;
   /** The safetensors header's own remarks, where they say what the weights are: modelspec.*, ss_*. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** To how many steps, as far as a name, the structure or the header tells. */
+  /** sha256 of its files, as far as they are known: see `InspectOptions`. */
+  readonly hashes: readonly HashedFile[];
+  /** To how many steps, as far as a hash, a name, the structure or the header tells. */
   readonly distillation: Distillation;
   /** Recipes that run it; none where it cannot be run. */
   readonly recipes: readonly Fit[];

@@ -1,5 +1,6 @@
 /** What the header of a LoRA file tells: how it is named, what it changes, how strongly, and for which model. */
 
+import { basename } from "node:path";
 import type { PartName } from "../../weights/checkpoint.ts";
 import { OTHER_KINDS, partOf, ROLES } from "../../weights/lora.ts";
 import { readLoraMetadata, type ScaleOf } from "../../weights/lora_metadata.ts";
@@ -9,6 +10,7 @@ import { commandsFor } from "./commands.ts";
 import { countDTypes, remarks } from "./counts.ts";
 import { guessDistillation } from "./distillation.ts";
 import type { LoraInspection } from "./inspection.ts";
+import { hashesOf, type HashHabit } from "./published.ts";
 
 /** Whose way of naming the matrices an ending is. */
 const ENDINGS: readonly (readonly [RegExp, string])[] = [
@@ -63,7 +65,7 @@ interface Module {
 }
 
 /** Reads the header, with PEFT's settings in it, and the few bytes of the alphas. */
-export async function inspectLora(path: string, file: SafetensorsFile): Promise<LoraInspection> {
+export async function inspectLora(path: string, file: SafetensorsFile, hash: HashHabit): Promise<LoraInspection> {
   const modules = new Map<string, Module>();
   const endings = new Set<string>();
   const others = new Map<string, string>();
@@ -83,7 +85,8 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
   }
   const plain = [...modules].filter(([, { down, up }]) => down ?? up);
   const entries = [...file.tensors.values()];
-  const guess = guessDistillation({ path, metadata: file.metadata });
+  const hashes = await hashesOf([{ name: basename(file.path), path: file.path }], hash);
+  const guess = guessDistillation({ path, published: hashes[0]?.published, metadata: file.metadata });
   const { recipes, steps, ...distillation } = guess;
   const settings = settingsOf(path, file);
   const refused = refusal(others, plain) ?? settings.refused;
@@ -104,6 +107,7 @@ export async function inspectLora(path: string, file: SafetensorsFile): Promise<
     refused,
     unknown,
     metadata: remarks(file.metadata),
+    hashes,
     distillation,
     recipes: refused === undefined ? commandsFor(recipes, { path, use: "lora", steps }) : [],
   };

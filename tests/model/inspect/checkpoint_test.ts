@@ -309,6 +309,7 @@ Deno.test("a report is JSON, and the same every time", async () => {
     "faults",
     "notes",
     "metadata",
+    "hashes",
     "distillation",
     "recipes",
   ]);
