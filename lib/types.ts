@@ -11,6 +11,7 @@ export type {
   Architecture,
   Aside,
   BlockCount,
+  Computing,
   Distillation,
   DTypeCount,
   Fit,

@@ -13,6 +13,7 @@ export const inspectCommand: Command = {
   stops: "at once",
   options: {
     json: { about: "print one JSON object, the whole report" },
+    devices: { about: "say for each device and precision which operators the networks would become, and why" },
     hash: { about: "read the files whole and tell them by sha256; seconds a gigabyte" },
     keys: { about: "list every missing, unknown and unread tensor, not the first few" },
   },
@@ -27,7 +28,8 @@ export const inspectCommand: Command = {
     const inspection = await inspect(await resolveModelPath(given), { hash: args.has("hash") ? "computed" : "told" });
     if (args.has("json")) return console.log(JSON.stringify(inspection, null, 2));
     const { inspectionText } = await import("../view/inspection.ts");
-    console.log(inspectionText(inspection, { keys: args.has("keys") ? "all" : "some" }));
+    const keys = args.has("keys") ? "all" : "some";
+    console.log(inspectionText(inspection, { keys, devices: args.has("devices") ? "all" : "names" }));
   },
 };
 

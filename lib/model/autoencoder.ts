@@ -94,6 +94,7 @@ export class Autoencoder {
       const run = (session: Session, options: SessionRunOptions) => session.run({ latent_sample: row }, options);
       const whole = await this.#stages.use(this.#name, buildMiddle, run, { variant: "middle", signal });
       const middle = wantOutput(whole, "middle");
+      await this.#stages.wantFinite(this.#name, buildMiddle, { latent_sample: row }, middle, "the VAE's output");
       const runTile: RunTile = async (window, core, statistics) => {
         const feeds = {
           middle: window,
@@ -106,13 +107,12 @@ export class Autoencoder {
         const [sample, used, off, squares] = ["sample", "used", "off", "squares"].map((name) =>
           wantOutput(outputs, name)
         );
+        await this.#stages.wantFinite(this.#name, buildTile, feeds, sample, "the VAE's output");
         return { sample, used, off, squares };
       };
       rows.push(await decodeTiles(middle, options, runTile));
     }
-    const sample = Tensor.concat(rows);
-    wantFinite(sample, "the VAE's output");
-    return sample;
+    return Tensor.concat(rows);
   }
 
   /**

@@ -13,7 +13,10 @@ export interface PreparedUnet {
 }
 
 /** How text encoders and U-Net are written. The VAE is always in float32: in half floats it overflows to black. */
-export function loweringFor({ lowering, reduced }: Runtime, precision: Precision): Lowering {
+export function loweringFor(
+  { lowering, reduced }: Pick<Runtime, "lowering" | "reduced">,
+  precision: Precision,
+): Lowering {
   return precision === "fp16" || precision === "bf16" ? reduced?.[precision] ?? lowering : lowering;
 }
 
@@ -58,7 +61,10 @@ export interface PartDescription {
 }
 
 /** How each part of a model is computed, and why: nothing is loaded or made for it. */
-export function describeParts(runtime: Runtime, precision: Precision): readonly PartDescription[] {
+export function describeParts(
+  runtime: Pick<Runtime, "name" | "lowering" | "reduced">,
+  precision: Precision,
+): readonly PartDescription[] {
   const { name, lowering } = runtime;
   const written = loweringFor(runtime, precision);
   const textPrecision = written === lowering ? "fp32" : precision;

@@ -10,11 +10,14 @@ import type {
   StoredFile,
 } from "../model/inspect/inspection.ts";
 import { architectureInWords, blockInWords } from "./architecture.ts";
+import { computedIn, computingReasons, computingRows } from "./computing.ts";
 import type { TableRow } from "./table.ts";
 
 export interface InspectionOptions {
   /** "all" lists every missing, misfitting, unknown and unread tensor. Default "some": the first few. */
   readonly keys?: "some" | "all";
+  /** "all" says for each device and precision which operators the networks would become, and why. Default "names". */
+  readonly devices?: "names" | "all";
 }
 
 /** The same report for a terminal and for a cell. */
@@ -68,6 +71,7 @@ function checkpointSheet(inspection: CheckpointInspection, options: InspectionOp
       ...told.length > 0
         ? [["told", `${told.join(", ")}${guessed ? "; heads of 64 channels are taken for granted" : ""}`] as const]
         : [],
+      ...computedIn(inspection),
       ["read", "as it lies: the graph splits, transposes, squeezes and casts; nothing is copied"],
     ],
     tables: [
@@ -89,10 +93,12 @@ function checkpointSheet(inspection: CheckpointInspection, options: InspectionOp
         ...parts.flatMap(({ part, keys }) => keys === undefined ? [] : [keyRow(part, keys)]),
         ...inspection.aside.length + inspection.unknown.length > 0 ? [strayRow(inspection)] : [],
       ]),
+      options.devices === "all" ? computingRows(inspection) : [],
     ].filter((rows) => rows.length > 0),
     alarms: [...sentences("Faults:", faults), ...sentences("Notes:", notes)],
     lists: [
       ...keyLists(inspection, options),
+      ...options.devices === "all" ? sentences("Computed so, because:", computingReasons(inspection)) : [],
       ...metadataList(inspection),
       ...runs(inspection),
     ],

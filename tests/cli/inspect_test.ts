@@ -36,6 +36,17 @@ Deno.test("inspect: a report that fits a terminal, its commands whole", async ()
   ok(!/ \n/.test(stdout), "blanks at the end of a line");
 });
 
+Deno.test("inspect --devices: which operators on which device, and why", async () => {
+  const { code, stdout } = await inspect(POCKET, "--devices");
+  equal(code, 0);
+  match(stdout, /\ncpu +int8 +cpu: fp32 +cpu: int8 +cpu: fp32\n/);
+  match(stdout, /\nwebgpu +int8 +refused +refused +refused\n/);
+  match(stdout, /\n {2}vae: in float32, as half floats overflow in it\n/);
+  match(stdout, /\n {2}bf16 on cuda: its kernels are written for float32 and float16\n/);
+  const long = stdout.split("\n").filter((line) => line.length > 100 && !line.includes("deno task generate"));
+  equal(long, []);
+});
+
 Deno.test("inspect: every command that it advises is one that generate takes", () =>
   inFolder(async (folder) => {
     const single = join(folder, "sdxl_lightning_4step.safetensors");

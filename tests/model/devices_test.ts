@@ -2,7 +2,9 @@
 
 import { join } from "node:path";
 import { open, type OpenOptions, type Request } from "fewstep";
+import { webgpuHalf } from "fewstep/graph/lowering.ts";
 import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
+import type { Runtime } from "fewstep/model/sessions/session.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "fewstep/weights/safetensors.ts";
 import { Tensor } from "fewstep/tensor/tensor.ts";
 import { close, equal, ok, relativeL2, throwsSentence } from "../assert.ts";
@@ -77,23 +79,111 @@ Deno.test("lean: a U-Net in pieces gives the latents of the whole", async () => 
   close(made.latent.data, whole.latent.data, 1e-5, "latent");
 });
 
-Deno.test("a weight that is no number: the sentence names the layer that it spoils first", () =>
-  inFolder(async (folder) => {
-    await copyFolder(MODEL, folder);
-    const path = join(folder, "unet", "diffusion_pytorch_model.safetensors");
-    const file = await openSafetensors(path);
-    const key = "mid_block.resnets.0.conv2.bias";
-    const tensors = new Map<string, Tensor>();
-    for (const name of file.tensors.keys()) tensors.set(name, await readTensor(file, name));
-    const spoilt = tensors.get(key);
-    if (spoilt === undefined) throw new Error(`the tiny model has no ${key}`);
-    tensors.set(key, spoilt.map((value, i) => i === 1 ? NaN : value));
-    await writeSafetensors(path, tensors);
-    await using model = await open(folder, { threads: 1 });
+const FILES = {
+  text_encoder: "text_encoder/model.safetensors",
+  text_encoder_2: "text_encoder_2/model.safetensors",
+  unet: "unet/diffusion_pytorch_model.safetensors",
+  vae: "vae/diffusion_pytorch_model.safetensors",
+} as const;
+
+/** The model with one value of one tensor replaced. */
+function spoilt(
+  part: keyof typeof FILES,
+  key: string,
+  value: number,
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  return inCache(() =>
+    inFolder(async (folder) => {
+      await copyFolder(MODEL, folder);
+      const path = join(folder, FILES[part]);
+      const file = await openSafetensors(path);
+      const tensors = new Map<string, Tensor>();
+      for (const name of file.tensors.keys()) tensors.set(name, await readTensor(file, name));
+      const tensor = tensors.get(key);
+      if (tensor === undefined) throw new Error(`the tiny model's ${part} has no ${key}`);
+      tensors.set(key, tensor.map((old, i) => i === 1 ? value : old));
+      await writeSafetensors(path, tensors);
+      await body(folder);
+    })
+  );
+}
+
+/** What stands in a sentence for its layer. */
+const first = (layer: string) => `The first layer to give such is ${layer.replaceAll(".", "\\.")}\\.$`;
+
+Deno.test("a weight that is no number: the sentence names the layer of the U-Net that it spoils first, in int8 too", () =>
+  spoilt("unet", "mid_block.resnets.0.conv2.bias", NaN, async (folder) => {
+    for (const precision of ["fp32", "int8"] as const) {
+      await using model = await open(folder, { threads: 1, precision });
+      const start = await model.begin(REQUEST);
+      await throwsSentence(
+        () => model.next(start),
+        new RegExp(
+          "^Cannot go on: the U-Net's output at step 1 .* holds NaN at index \\d+\\. " +
+            first("mid_block.resnets.0.conv2"),
+        ),
+      );
+    }
+  }));
+
+Deno.test("a linear weight that is no number, or beyond half floats, is not made into fewer bits: its name is told", async () => {
+  const key = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight";
+  await spoilt("unet", key, NaN, async (folder) => {
+    for (const [precision, words] of [["int8", "quantise"], ["int4", "quantise"], ["fp16", "keep"]] as const) {
+      await using model = await open(folder, { threads: 1, precision });
+      const start = await model.begin(REQUEST);
+      await throwsSentence(() => model.next(start), new RegExp(`^Cannot ${words} "${key}".*holds NaN`));
+    }
+  });
+  await spoilt("unet", key, 1e6, async (folder) => {
+    await using model = await open(folder, { threads: 1, precision: "fp16" });
     const start = await model.begin(REQUEST);
+    await throwsSentence(() => model.next(start), new RegExp(`^Cannot keep "${key}" in half floats: it holds 1000000`));
+  });
+});
+
+for (const part of ["text_encoder", "text_encoder_2"] as const) {
+  Deno.test(`a weight of the ${part} that is no number: its layer is named, before anything is drawn`, () =>
+    spoilt(part, "text_model.encoder.layers.0.mlp.fc1.bias", NaN, async (folder) => {
+      await using model = await open(folder, { threads: 1 });
+      await throwsSentence(
+        () => model.begin(REQUEST),
+        new RegExp(`^Cannot go on: the ${part}'s .* holds NaN at .*` + first("text_model.encoder.layers.0.mlp.fc1")),
+      );
+    }));
+}
+
+Deno.test("a weight of the VAE that is no number: no black picture, but its layer; whole, in tiles, and encoding", async () => {
+  const latent = Tensor.zeros([1, 4, 8, 8]);
+  for (
+    const [layer, tile] of [["mid_block.resnets.0.conv1", undefined], ["up_blocks.1.resnets.0.conv2", 32]] as const
+  ) {
+    await spoilt("vae", `decoder.${layer}.bias`, NaN, async (folder) => {
+      await using model = await open(folder, { threads: 1 });
+      await throwsSentence(
+        () => model.decode(latent, { tile }),
+        new RegExp("^Cannot go on: the VAE's output holds NaN at .*" + first(`decoder.${layer}`)),
+      );
+    });
+  }
+  await spoilt("vae", "encoder.down_blocks.0.resnets.0.conv1.bias", Infinity, async (folder) => {
+    await using model = await open(folder, { threads: 1 });
     await throwsSentence(
-      () => model.next(start),
-      /^Cannot go on: the U-Net's output at step 1 .* holds NaN at index \d+\. The first layer to give such is mid_block\.resnets\.0\.conv2\.$/,
+      () => model.encode(Tensor.zeros([1, 3, 32, 32])),
+      new RegExp("^Cannot go on: the VAE encoder's output holds .*" + first("encoder.down_blocks.0.resnets.0.conv1")),
+    );
+  });
+});
+
+Deno.test("what overflows where layers compute in half floats is told with its layer", () =>
+  spoilt("text_encoder_2", "text_model.encoder.layers.0.mlp.fc1.bias", 1e5, async (folder) => {
+    const runtime: Runtime = { ...onnxRuntimeCpu({ threads: 1 }), reduced: { fp16: webgpuHalf } };
+    await using model = await open(folder, { threads: 1, precision: "fp16" });
+    await using halves = await model.on(runtime);
+    await throwsSentence(
+      () => halves.begin(REQUEST),
+      new RegExp(first("text_model.encoder.layers.0.mlp.fc1")),
     );
   }));
 

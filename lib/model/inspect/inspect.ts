@@ -9,6 +9,7 @@ import { openSafetensors, type SafetensorsFile, type TensorEntry } from "../../w
 import type { Weights } from "../../weights/weights.ts";
 import { sizeOf } from "../../tensor/tensor.ts";
 import { readScheduler } from "../scheduler.ts";
+import { computings } from "./computing.ts";
 import { commandsFor } from "./commands.ts";
 import { countBlocks, countDTypes, remarks } from "./counts.ts";
 import { allowedRecipes, guessDistillation, type Guessed } from "./distillation.ts";
@@ -122,6 +123,7 @@ async function inspectContents(
       ...contents.markers.velocity ? ["v_pred: the U-Net predicts velocity"] : [],
       ...contents.markers.zeroTerminalSnr ? ["ztsnr: its noise ends in pure noise"] : [],
     ],
+    computing: contents.unet === undefined ? [] : computings(),
     unknown,
     aside,
     faults,

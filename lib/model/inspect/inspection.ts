@@ -3,6 +3,8 @@
 import type { Prediction } from "../../diffusion/mod.ts";
 import type { AutoencoderArchitecture, ClipTextArchitecture, UnetArchitecture } from "../../weights/architecture.ts";
 import type { Layout, PartName } from "../../weights/checkpoint.ts";
+import type { Precision } from "../precision.ts";
+import type { PartDescription } from "../prepared.ts";
 import type { DType } from "../../weights/weights.ts";
 import type { HashedFile } from "./published.ts";
 
@@ -138,6 +140,18 @@ export interface Fit {
   readonly command: string;
 }
 
+/** How networks are computed on a device in a precision, or why they are not. */
+export interface Computing {
+  /** As the command line takes it. */
+  readonly device: "cpu" | "cpu --memory lean" | "openvino" | "webgpu" | "cuda";
+  /** As `open` takes it. */
+  readonly precision: Precision;
+  /** Left out where it is refused. OpenVINO's bf16 and fp16 want a processor that has them. */
+  readonly parts?: readonly Omit<PartDescription, "runtime">[];
+  /** Why the device does not compute in this precision. */
+  readonly refused?: string;
+}
+
 /** What is told of every file or folder of weights. */
 export interface Told {
   /** As it was given. */
@@ -174,6 +188,8 @@ export interface CheckpointInspection extends Told {
   readonly scheduler?: string;
   /** Tensors without weight that tell how to run it: "v_pred", "ztsnr". */
   readonly markers: readonly string[];
+  /** How it would be computed, by device and precision: which operators and why. None without a U-Net. */
+  readonly computing: readonly Computing[];
   /** Tensors that belong to no part. */
   readonly unknown: readonly string[];
   /** Files and tensors that are no part of the model. */

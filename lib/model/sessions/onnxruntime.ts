@@ -2,16 +2,15 @@
 
 import { join } from "node:path";
 import type { Network } from "../../graph/builder.ts";
-import { cpu, cpuLean, cuda, cudaHalf, webgpu, webgpuHalf } from "../../graph/lowering.ts";
 import { layersOf } from "../../graph/proto.ts";
 import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import type { Refusals } from "../precision.ts";
 import { onnxRuntimeLibrary } from "./onnxruntime_library.ts";
 import { OrtSession, type OrtSessionOptions, withCuda } from "./onnxruntime_session.ts";
 import { loadInPieces, type PieceLimits } from "./pieces.ts";
 import { PinnedSession } from "./pinned.ts";
 import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
+import { ways } from "./ways.ts";
 
 /** A session as the rest of the kit knows it: tensors go in and come out. */
 class OnnxRuntimeSession implements Session {
@@ -50,8 +49,7 @@ export function onnxRuntimeCpu(options: OnnxRuntimeOptions = {}): Runtime {
   const lean = options.memory === "lean";
   return {
     name: `ONNX Runtime ${onnxRuntimeLibrary().version}, CPU`,
-    lowering: lean ? cpuLean : cpu,
-    refused: { bf16: "ONNX Runtime has no bfloat16 kernels for processors" },
+    ...lean ? ways.cpuLean : ways.cpu,
     load: (network, run) => lean ? loadInPieces(network, load, options.pieces, run) : load(network, run),
     profiled: (rounds, report) => ({
       ...onnxRuntimeCpu(options),
@@ -60,13 +58,6 @@ export function onnxRuntimeCpu(options: OnnxRuntimeOptions = {}): Runtime {
   };
 }
 
-/** What a GPU computes in by itself, without weights made for it beforehand. */
-const GPU_REFUSES: Refusals = {
-  bf16: "its kernels are written for float32 and float16",
-  int8: "its kernels take no 8-bit matrices",
-  int4: "the kit's 4-bit weights are made for the processor",
-};
-
 /**
  * ONNX Runtime's WebGPU provider, over Vulkan, Metal or Direct3D 12. Nothing falls back to the processor: a graph with an
  * operator that has no WebGPU kernel is refused.
@@ -74,9 +65,7 @@ const GPU_REFUSES: Refusals = {
 export function onnxRuntimeWebGpu(): Runtime {
   return {
     name: `ONNX Runtime ${onnxRuntimeLibrary().version}, WebGPU`,
-    lowering: webgpu,
-    reduced: { fp16: webgpuHalf },
-    refused: GPU_REFUSES,
+    ...ways.webgpu,
     load: pinnedOn({ name: "WebGPU", options: {} }),
   };
 }
@@ -90,9 +79,7 @@ export function onnxRuntimeCuda(): Runtime {
   wantCudaProvider();
   return {
     name: `ONNX Runtime ${onnxRuntimeLibrary().version}, CUDA`,
-    lowering: cuda,
-    reduced: { fp16: cudaHalf },
-    refused: GPU_REFUSES,
+    ...ways.cuda,
     load: pinnedOn({ name: "CUDA", options: CUDA_OPTIONS }),
   };
 }

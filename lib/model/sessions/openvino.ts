@@ -5,13 +5,13 @@
  * https://docs.openvino.ai/2026/api/c_cpp_api/group__ov__c__api.html
  */
 
-import { openvino, openvinoIn } from "../../graph/lowering.ts";
 import type { Network } from "../../graph/builder.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Precision } from "../precision.ts";
 import { addressOf, text, textAt } from "./foreign.ts";
 import { type OpenVinoLibrary, openVinoLibrary } from "./openvino_library.ts";
 import type { Feeds, Integers, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
+import { ways } from "./ways.ts";
 
 export type OpenVinoDevice = "CPU" | "GPU" | "NPU";
 
@@ -41,17 +41,13 @@ export function openVino({ device = "CPU", threads }: OpenVinoOptions = {}): Run
     );
   }
   const capabilities = core.property(device, "OPTIMIZATION_CAPABILITIES").split(/[\s,]+/);
-  const refused: Partial<Record<Precision, string>> = {
-    int8: "the kit's 8-bit weights are made for ONNX Runtime",
-    int4: "the kit's 4-bit weights are made for ONNX Runtime",
-  };
+  const refused: Partial<Record<Precision, string>> = { ...ways.openvino.refused };
   for (const [precision, capability] of [["fp16", "FP16"], ["bf16", "BF16"]] as const) {
     if (!capabilities.includes(capability)) refused[precision] = `this ${device} has no ${capability} arithmetic`;
   }
   return {
     name: `OpenVINO ${core.version}, ${device}`,
-    lowering: openvino,
-    reduced: { fp16: openvinoIn("fp16"), bf16: openvinoIn("bf16") },
+    ...ways.openvino,
     refused,
     load: (network) => core.compile(network, { device, threads }),
   };

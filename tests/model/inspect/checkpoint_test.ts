@@ -1,6 +1,6 @@
 /** What `inspect` tells of every published layout, whole and damaged. */
 
-import { type CheckpointInspection, inspect } from "fewstep";
+import { type CheckpointInspection, inspect, open } from "fewstep";
 import { join } from "node:path";
 import { equal, ok, throwsSentence } from "../../assert.ts";
 import { copyFolder, editJson, inFolder, writeRaw } from "../../files.ts";
@@ -303,6 +303,7 @@ Deno.test("a report is JSON, and the same every time", async () => {
     "tokenizers",
     "scheduler",
     "markers",
+    "computing",
     "unknown",
     "aside",
     "faults",
@@ -312,4 +313,22 @@ Deno.test("a report is JSON, and the same every time", async () => {
     "distillation",
     "recipes",
   ]);
+});
+
+Deno.test("how it would be computed is what an opened model says of itself; what is refused, says why", async () => {
+  const { computing } = await checkpoint(POCKET);
+  for (const { device, precision, parts, refused } of computing.filter(({ device }) => device.startsWith("cpu"))) {
+    const memory = device === "cpu" ? "fast" : "lean";
+    if (refused !== undefined) {
+      await throwsSentence(() => open(POCKET, { precision, memory }), new RegExp(`: ${refused}\\. Wanted is `));
+      continue;
+    }
+    await using model = await open(POCKET, { precision, memory });
+    equal(parts, model.description.map(({ part, precision, lowering, why }) => ({ part, precision, lowering, why })));
+  }
+  equal(new Set(computing.map(({ device }) => device)).size * 5, computing.length);
+  const of = (device: string, precision: string) =>
+    computing.find((row) => row.device === device && row.precision === precision);
+  equal(of("webgpu", "fp16")?.parts?.map(({ lowering }) => lowering), ["webgpu, fp16", "webgpu, fp16", "webgpu"]);
+  equal(of("cuda", "int8")?.refused, "its kernels take no 8-bit matrices");
 });
