@@ -114,6 +114,7 @@ class Batch:
     def xt(self) -> Tensor:
         return noised(self.x0, self.noise, self.t)
 
+
 def batch_at(step: int, source: Source, plan: Plan, device: str) -> Batch:
     x0, told, g = source.at(step, 10 + plan.steps)
     index = torch.randint(plan.steps, (len(x0),), generator=g)
@@ -138,7 +139,8 @@ def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None
     run = Run(name(plan, lora), student, settings, extra={"discriminator": discriminator})
     source = Source(base_model, device, settings.batch)
     log, meter, stop = Log(name(plan, lora)), Meter(), Stop()
-    lengths = (limit,) * 3 if limit else (settings.steps_mse, settings.steps_warm, settings.steps_adversarial)
+    steps_mse = settings.steps_mse if plan.prediction == "epsilon" else settings.steps_mse_sample
+    lengths = (limit,) * 3 if limit else (steps_mse, settings.steps_warm, settings.steps_adversarial)
     ends = lengths[0], lengths[0] + lengths[1], sum(lengths)
 
     def judge(batch: Batch, landed: Tensor, losses: dict[str, float]) -> list[Tensor]:
@@ -160,12 +162,13 @@ def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None
         with autocast(device):
             with torch.set_grad_enabled(phase != "warm"):
                 landed = student_landing(student, xt, batch.index, plan, batch.told)
-            taught = teacher_landing(teacher, xt, batch.index, plan, batch.told, guidance)
-            mse = (landed - taught).square().mean()
-            losses["mse"] = mse.item()
-            loss = mse * (1.0 if phase == "mse" else settings.mse_weight)
             if phase != "mse":
                 fake = judge(batch, landed, losses)
+            if phase != "warm":
+                taught = teacher_landing(teacher, xt, batch.index, plan, batch.told, guidance)
+                mse = (landed - taught).square().mean()
+                losses["mse"] = mse.item()
+                loss = mse * (1.0 if phase == "mse" else settings.mse_weight)
             if phase == "adversarial":
                 adversarial = student_loss(discriminator, fake, batch.told)
                 losses["adversarial"] = adversarial.item()
