@@ -3,8 +3,10 @@ import { inspectionHtml, inspectionText } from "../../lib/view/inspection.ts";
 import { match } from "node:assert/strict";
 import { join } from "node:path";
 import { equal, ok } from "../assert.ts";
+import { haveChromium, opened, pagePng } from "./browser.ts";
 import { inFolder } from "../files.ts";
 import { layouts, write } from "../layouts.ts";
+import { matchSnapshot } from "./snapshot.ts";
 
 Deno.test("show prints an inspection as the terminal's report", async () => {
   const inspection = await inspect("models/pocket/base");
@@ -30,6 +32,18 @@ Deno.test("a cell gets tables, and a name from a file is never markup", () =>
     match(html, /&lt;script&gt;alert\(1\)/);
     ok(!html.includes("<script"), "markup of a file's name");
   }));
+
+Deno.test({
+  name: "a sheet in a cell is drawn as its snapshot: facts, alarms, tables, commands",
+  ignore: !haveChromium,
+  fn: () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "page.html");
+      const html = inspectionHtml(await inspect("data/goldens/tiny-sdxl"));
+      await Deno.writeTextFile(path, `<!doctype html><html lang="en"><title>sheet</title><body>${html}</body></html>`);
+      await opened(path, async ({ page }) => await matchSnapshot("inspection", await pagePng(page)));
+    }),
+});
 
 Deno.test("a mixed part says so, with the tensors of each type", () =>
   inFolder(async (folder) => {
