@@ -41,7 +41,7 @@ export async function bake(model: Model, path: string, options: BakeOptions = {}
   try {
     const write = weightsWriter(model, arithmetic, { ...options, dtype }, files);
     if (layout !== "folder") {
-      for (const { rows } of files) await write(path, rows);
+      for (const file of files) await write(path, file);
       return;
     }
     const texts = await folderFiles(model.checkpoint, dtype);
@@ -50,9 +50,9 @@ export async function bake(model: Model, path: string, options: BakeOptions = {}
         await makeFolder(dirname(join(folder, name)));
         await writeWhole(join(folder, name), content);
       }
-      for (const { name, rows } of files) {
-        await makeFolder(dirname(join(folder, name)));
-        await write(join(folder, name), rows);
+      for (const file of files) {
+        await makeFolder(dirname(join(folder, file.name)));
+        await write(join(folder, file.name), file);
       }
     });
   } finally {
@@ -66,7 +66,7 @@ function weightsWriter(
   arithmetic: WeightArithmetic,
   { dtype, onProgress, signal }: BakeOptions & { readonly dtype: BakeDType },
   files: readonly BakedFile[],
-): (path: string, rows: readonly Row[]) => Promise<void> {
+): (path: string, file: BakedFile) => Promise<void> {
   const weights: Readonly<Record<Row["part"], Weights>> = {
     unet: unet.weights,
     vae: vae.weights,
@@ -102,14 +102,14 @@ function weightsWriter(
     }
   }
 
-  return async (path, rows) => {
+  return async (path, { rows, metadata = [] }) => {
     const planned = rows.map((row): PlannedTensor => ({
       name: row.name,
       dtype: stored,
       shape: shapeOfRow(row, weights[row.part]),
     }));
     const pieces = stoppable(streamWeights(jobsOf(rows), arithmetic));
-    await streamPieces(path, planned, pieces, new Map([["format", "pt"]]));
+    await streamPieces(path, planned, pieces, new Map([["format", "pt"], ...metadata]));
   };
 }
 

@@ -3,6 +3,7 @@
 import type { Shape } from "../tensor/tensor.ts";
 import { type AutoencoderArchitecture, isTiny, type VaeArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { resolutionMetadata } from "../weights/infer.ts";
 import {
   originalTextEncoder,
   originalTextEncoder2,
@@ -42,6 +43,8 @@ export interface BakedFile {
   /** Within a folder; of a single file, empty. */
   readonly name: string;
   readonly rows: readonly Row[];
+  /** For its header, beside the format. */
+  readonly metadata?: readonly (readonly [key: string, text: string])[];
 }
 
 /** @throws RangeError when the layout has no name for a tensor, no place for a network, or cannot tell the model */
@@ -52,7 +55,7 @@ export function bakedFiles(checkpoint: Checkpoint, layout: BakeLayout): readonly
   const plain = (part: Row["part"], of: Weights) => named(part, keysOf(of).map((key) => ({ name: key, keys: [key] })));
   switch (layout) {
     case "unet":
-      return [{ name: "", rows: plain("unet", unet.weights) }];
+      return [{ name: "", rows: plain("unet", unet.weights), metadata: resolutionMetadata(unet.architecture) }];
     case "folder":
       return [
         { name: "unet/diffusion_pytorch_model.safetensors", rows: plain("unet", unet.weights) },
@@ -65,6 +68,7 @@ export function bakedFiles(checkpoint: Checkpoint, layout: BakeLayout): readonly
       wantToldByShapes(checkpoint);
       return [{
         name: "",
+        metadata: resolutionMetadata(unet.architecture),
         rows: [
           ...named("unet", originalUnet(keysOf(unet.weights), unet.architecture)),
           ...named("vae", originalVae(keysOf(vae.weights), wantVae(vae.architecture))),

@@ -6,6 +6,7 @@ import { batchNoise, type Generator } from "../tensor/random/mod.ts";
 import { formatShape, type Shape, Tensor } from "../tensor/tensor.ts";
 import type { AutoencoderArchitecture } from "../weights/architecture.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { SDXL_SAMPLE_SIZE } from "../weights/infer.ts";
 import type { Size, Sizes } from "./conditioning.ts";
 import { batchOf, type Request, seedsOf } from "./request.ts";
 
@@ -143,14 +144,15 @@ function wantNoise(noise: Tensor, shape: Shape): Tensor {
   );
 }
 
-/** The size that a request's picture will have: as `sizeFor`; a single file tells none, its recipe does. */
+/** The size that a request's picture will have: as `sizeFor`; where a single file tells none, its recipe does. */
 export function pictureSize(
   request: Pick<Request, "size" | "image" | "recipe">,
   { vae, unet }: Pick<Checkpoint, "vae" | "unet">,
   unit: number,
 ): Size | undefined {
   const asked = sizeFor(request, vae.architecture, unit);
-  if (asked !== undefined || unet.told !== "by shapes") return asked;
+  const { sampleSize } = unet.architecture;
+  if (asked !== undefined || unet.told !== "by shapes" || sampleSize !== SDXL_SAMPLE_SIZE) return asked;
   const { size } = recipes[request.recipe ?? "base"];
   return { width: size, height: size };
 }

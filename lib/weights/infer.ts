@@ -2,7 +2,7 @@
  * Architectures from the shapes of tensors, for files that bring no config.
  *
  * What shapes cannot tell is SDXL's: 64 channels a head, 32 groups in the norms, 256 channels for each of the six
- * size numbers where the pooled text's width is not known, 1024 pixels.
+ * size numbers where the pooled text's width is not known, 1024 pixels where the file's metadata name no other size.
  */
 
 import type {
@@ -21,6 +21,14 @@ import type { Weights } from "./weights.ts";
 const HEAD_CHANNELS = 64;
 const GROUPS = 32;
 const TIME_IDS = 6;
+const PIXELS_PER_LATENT = 8;
+/** What holds where a file says nothing of its size. */
+export const SDXL_SAMPLE_SIZE = 128;
+/**
+ * The key of a single file's metadata that may say it, in pixels ("1024x1024"): Stability AI's ModelSpec 1.0.0, which
+ * SDXL's own file and kohya's trainers write.
+ */
+const RESOLUTION = "modelspec.resolution";
 
 function wanted(weights: Weights, key: string, rank: number): Shape {
   const shape = weights.shape(key);
@@ -96,7 +104,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
   return {
     inChannels,
     outChannels,
-    sampleSize: 128,
+    sampleSize: sampleSizeOf(weights),
     down,
     mid: inferMiddle(weights),
     up: blocks("up"),
@@ -110,6 +118,25 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
     flipSinToCos: true,
     freqShift: 0,
   };
+}
+
+/**
+ * The side of the latents that the network was made for, by the file's metadata. A size that isn't square tells of the
+ * pictures that a fine-tuning saw, not of the network, and counts for nothing.
+ */
+function sampleSizeOf(weights: Weights): number {
+  const spoken = weights.files.map(({ metadata }) => metadata.get(RESOLUTION)).find(Boolean);
+  const [, width, height] = /^(\d{2,4})x(\d{2,4})$/.exec(spoken ?? "") ?? [];
+  const side = Number(width) / PIXELS_PER_LATENT;
+  return width === height && Number.isInteger(side) ? side : SDXL_SAMPLE_SIZE;
+}
+
+/** What the metadata of a file without a config must say, so that it is opened at its size again. */
+export function resolutionMetadata(
+  { sampleSize }: UnetArchitecture,
+): readonly (readonly [key: string, text: string])[] {
+  const side = sampleSize * PIXELS_PER_LATENT;
+  return sampleSize === SDXL_SAMPLE_SIZE ? [] : [[RESOLUTION, `${side}x${side}`]];
 }
 
 /** The depth of a transformer, 0 where there is none. */

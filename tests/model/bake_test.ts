@@ -2,6 +2,7 @@
 
 import { bake, open, type Request } from "fewstep";
 import { openSafetensors } from "fewstep/weights/safetensors.ts";
+import { openContents } from "fewstep/weights/open.ts";
 import { join } from "node:path";
 import { close, equal, throwsSentence } from "../assert.ts";
 import { copyFolder, editJson, inFolder } from "../files.ts";
@@ -37,6 +38,8 @@ for (const [layout, golden] of [["file", "single-original"], ["unet", "unet-diff
       await bake(model, baked, { layout, onProgress: (count) => written.push(count) });
       equal(await tensorsIn(baked), await tensorsIn(wanted));
       equal(written.length, layouts[golden].length);
+      const { sampleSize } = model.checkpoint.unet.architecture;
+      equal((await openContents(baked)).unet?.architecture.sampleSize, sampleSize, "the size goes with it");
     }));
 }
 

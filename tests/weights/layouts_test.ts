@@ -141,3 +141,14 @@ Deno.test("tokenizer folders beside a single file are found", () =>
     for (const name of ["tokenizer", "tokenizer_2"]) await copyFolder(join(FOLDER, name), join(folder, name));
     await sameRun(path, {});
   }));
+
+Deno.test("a single file's metadata may name the size that it was made for; what is no square of it counts for nothing", () =>
+  inFolder(async (folder) => {
+    for (
+      const [spoken, sampleSize] of [["512x512", 64], ["1024x1024", 128], ["832x1216", 128], ["1000", 128]] as const
+    ) {
+      const path = join(folder, `${spoken}.safetensors`);
+      await write(path, layouts["single-original"], () => {}, { "modelspec.resolution": spoken });
+      equal((await openContents(path)).unet?.architecture.sampleSize, sampleSize, spoken);
+    }
+  }));

@@ -52,13 +52,19 @@ def base_folder(target: Path, model: base.Model) -> None:
         shutil.copytree(tokenizer.FOLDER / name, target / name)
 
 
+def resolution() -> dict[str, str]:
+    """What a single file, which has no config, says of its size: Stability AI's ModelSpec, as in SDXL's own file."""
+    size = config.load().vae.size
+    return {"modelspec.resolution": f"{size}x{size}"}
+
+
 def unet_weights(path: Path) -> layouts.Weights:
     return load_file(path / "unet" / "diffusion_pytorch_model.safetensors")
 
 
-def write(path: Path, weights: layouts.Weights) -> None:
+def write(path: Path, weights: layouts.Weights, **metadata: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(layouts.half(weights), path, FORMAT)
+    save_file(layouts.half(weights), path, {**FORMAT, **metadata})
 
 
 def family(target: Path) -> list[Path]:
@@ -67,8 +73,8 @@ def family(target: Path) -> list[Path]:
     settings = config.load()
     written: list[Path] = []
 
-    def put(name: str, weights: layouts.Weights) -> None:
-        write(target / name, weights)
+    def put(name: str, weights: layouts.Weights, **metadata: str) -> None:
+        write(target / name, weights, **metadata)
         written.append(target / name)
 
     base_folder(target / "base", model)
@@ -77,7 +83,7 @@ def family(target: Path) -> list[Path]:
     if distill.finished("custom"):
         put("custom.safetensors", layouts.single_file(
             distill.opened("custom", plain).state_dict(), model.first.state_dict(), model.second.state_dict(),
-            vae.published(vae.opened("cpu")).state_dict(), settings.unet.layers))
+            vae.published(vae.opened("cpu")).state_dict(), settings.unet.layers), **resolution())
     for plan in lightning.PLANS:
         suffix = "_x0" if plan.prediction == "sample" else ""
         if distill.finished(lightning.name(plan, lora=False)):

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -128,8 +129,13 @@ def phase_of(step: int, ends: tuple[int, int, int]) -> str:
     return "mse" if step < ends[0] else "warm" if step < ends[1] else "adversarial"
 
 
+def settings_of(plan: Plan) -> SimpleNamespace:
+    found = config.load().lightning
+    return SimpleNamespace(**{**vars(found), **vars(found.sample)}) if plan.prediction == "sample" else found
+
+
 def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None:
-    settings = config.load().lightning
+    settings = settings_of(plan)
     base_model = base.opened(device)
     teacher = distill.opened(plan.teacher, base_model.unet, device=device) if plan.teacher else base_model.unet
     guidance = 0.0 if plan.teacher else settings.guidance
@@ -139,8 +145,7 @@ def train(plan: Plan, device: str, lora: bool, limit: int | None = None) -> None
     run = Run(name(plan, lora), student, settings, extra={"discriminator": discriminator})
     source = Source(base_model, device, settings.batch)
     log, meter, stop = Log(name(plan, lora)), Meter(), Stop()
-    steps_mse = settings.steps_mse if plan.prediction == "epsilon" else settings.steps_mse_sample
-    lengths = (limit,) * 3 if limit else (steps_mse, settings.steps_warm, settings.steps_adversarial)
+    lengths = (limit,) * 3 if limit else (settings.steps_mse, settings.steps_warm, settings.steps_adversarial)
     ends = lengths[0], lengths[0] + lengths[1], sum(lengths)
 
     def judge(batch: Batch, landed: Tensor, losses: dict[str, float]) -> list[Tensor]:

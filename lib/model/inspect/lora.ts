@@ -47,7 +47,7 @@ const MADE_FOR: Readonly<Record<number, string>> = {
   1280: "SDXL refiner",
   1024: "Stable Diffusion 2",
   768: "Stable Diffusion 1",
-  256: "Fewstep's pocket model",
+  192: "Fewstep's pocket model",
 };
 
 /** Whether a file is an adapter: most of its tensors are low-rank matrices, of whatever kind. */

@@ -51,9 +51,9 @@ const KNOWN: readonly Known[] = [
   },
   {
     name: POCKET,
-    channels: [96, 128, 128],
+    channels: [64, 128, 64],
     depths: [[[0], [1], [1]], [1], [[1, 1], [1, 1], [0, 0]]],
-    text: 256,
+    text: 192,
   },
 ];
 
