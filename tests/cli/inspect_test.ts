@@ -23,10 +23,10 @@ async function inspect(...args: string[]): Promise<{ code: number; stdout: strin
 Deno.test("inspect: a report that fits a terminal, its commands whole", async () => {
   const { code, stdout, stderr } = await inspect(POCKET);
   equal([code, stderr], [0, ""]);
-  match(stdout, /^models\/pocket\/base: diffusers folder, 27\.4 MB\n/);
+  match(stdout, /^models\/pocket\/base: diffusers folder, 17\.8 MB\n/);
   match(stdout, /\nstructure +Fewstep's pocket model\n/);
-  match(stdout, /\nunet +8,021,476 +328 +F16 +16\.0 MB +unet\/diffusion_pytorch_model\.safetensors\n/);
-  match(stdout, /\nmid_block +128 +1 +4 +1,085,824 +13\.5 %\n/);
+  match(stdout, /\nunet +4,324,356 +330 +F16 +8\.6 MB +unet\/diffusion_pytorch_model\.safetensors\n/);
+  match(stdout, /\nmid_block +64 +1 +1 +288,960 +6\.7 %\n/);
   match(
     stdout,
     /\nRun it:\n {2}deno task generate --model models\/pocket\/base --recipe base --prompt "…" --out picture\.png\n$/,
@@ -66,7 +66,7 @@ Deno.test("inspect --json: the whole report on stdout, and nothing else", async 
   const { code, stdout } = await inspect(POCKET, "--json");
   const report = JSON.parse(stdout);
   equal([code, report.inspected, report.parts.length], [0, "checkpoint", 4]);
-  equal(report.parts[0].architecture.crossAttentionDim, 256);
+  equal(report.parts[0].architecture.crossAttentionDim, 192);
 });
 
 Deno.test("inspect: the first of many missing tensors, with --keys all of them; exit 0, as the report was made", () =>

@@ -6,7 +6,8 @@ For every model and number of steps, over `metrics.prompts` held-out captions:
 - score: the mean cosine of picture and caption in that CLIP, times 100;
 - Fréchet distance of the CLIP's image features to those of real held-out compositions (Heusel et al. 2017);
 - to the teacher: the mean squared difference of latents to the base at 50 steps, or to the custom model at 50;
-- diversity: one minus the mean cosine of image features between seeds of one caption.
+- diversity: one minus the mean cosine of image features between seeds of one caption. LCM's and Turbo's noise between
+  steps is the same for all seeds here, so only the first noise counts for them.
 """
 
 from __future__ import annotations
