@@ -34,7 +34,7 @@ Deno.test("attention of each head is diffusers', both halves of the guidance; it
     closeEach(map.unconditional.data, unconditional.data, 1e-4, `${layer}, the negative's`);
     close(map.probabilities.data, prompt.data, 1e-4, layer);
     const keys = layer.endsWith("attn2") ? 77 : 3 * 4;
-    equal(map.probabilities.shape, [1, 4, 3, 4, keys]); // a latent of 12×16, two levels down
+    equal(map.probabilities.shape, [1, 1, 3, 4, keys]); // one head; a latent of 12×16, two levels down
     equal(map.of, layer.endsWith("attn2") ? "text" : "self");
     for (let place = 0; place < map.probabilities.data.length; place += keys) {
       const sum = map.probabilities.data.subarray(place, place + keys).reduce((a, b) => a + b, 0);

@@ -70,8 +70,8 @@ License 1.1; no emoji bitmap is distributed here) and procedural drawings, the c
 
 def pictures() -> str:
     names = {"article": "the article's six prompts", "held-out": "24 held-out prompts"}
-    return "\n\n".join(f"![{text}](pictures/{name}.png)" for name, text in names.items()
-                       if (config.MODELS / "pictures" / f"{name}.png").exists())
+    return "\n\n".join(f"![{text}](pictures/{name}.webp)" for name, text in names.items()
+                       if (config.MODELS / "pictures" / f"{name}.webp").exists())
 
 
 def compose() -> str:

@@ -39,7 +39,7 @@ def sheet(rows: list[tuple[str, Tensor]], prompts: list[str], path: Path) -> Non
             tile = Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).cpu().numpy())
             canvas.paste(tile, (left + column * side, top + row * side))
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(path, optimize=True)
+    canvas.save(path, quality=92, method=6)
 
 
 def draw(device: str, target: Path) -> None:
@@ -52,7 +52,7 @@ def draw(device: str, target: Path) -> None:
         noise = torch.randn((len(prompts), 4, 16, 16), generator=generator(91, seed)).to(device)
         rows = [(f"{member.name}, {steps} step{'s' if steps > 1 else ''}", sampling.decode(decoder, member.sample(told, noise, steps)))
                 for member in family.members(device, teacher) for steps in member.steps]
-        sheet(rows, prompts, target / f"{name}.png")
+        sheet(rows, prompts, target / f"{name}.webp")
 
 
 if __name__ == "__main__":
