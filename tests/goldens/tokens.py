@@ -1,6 +1,6 @@
 """Token ids of hard texts, as transformers' CLIPTokenizer makes them.
 
-Command: python tests/goldens/tokens.py        (written: data/goldens/tokens.json; run tokenizer.py first)
+Command: python tests/goldens/tokens.py        (written: data/goldens/tokens.json and tokenizer-json/; run tokenizer.py first)
 """
 
 import json
@@ -80,6 +80,8 @@ def main():
                 end -= 1
             row["ids"][name] = padded[:end]  # the last one repeats up to 77
         rows.append(row)
+    # As transformers 5 saves a tokenizer: in one file.
+    CLIPTokenizer.from_pretrained(FOLDERS["pocket"]).save_pretrained(GOLDENS / "tokenizer-json")
     save_json("tokens.json", {"folders": {name: str(folder) for name, folder in FOLDERS.items()}, "rows": rows})
 
 
