@@ -126,7 +126,7 @@ export function inferUnet(weights: Weights, pooledDim?: number): UnetArchitectur
  */
 function sampleSizeOf(weights: Weights): number {
   const spoken = weights.files.map(({ metadata }) => metadata.get(RESOLUTION)).find(Boolean);
-  const [, width, height] = /^(\d{2,4})x(\d{2,4})$/.exec(spoken ?? "") ?? [];
+  const [, width, height] = /^([1-9]\d{1,3})x([1-9]\d{1,3})$/.exec(spoken ?? "") ?? [];
   const side = Number(width) / PIXELS_PER_LATENT;
   return width === height && Number.isInteger(side) ? side : SDXL_SAMPLE_SIZE;
 }

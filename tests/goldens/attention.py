@@ -8,8 +8,9 @@ import torch
 from common import POCKET, deterministic, save_tensors
 from diffusers import StableDiffusionXLPipeline
 
-CROSS = "mid_block.attentions.0.transformer_blocks.0.attn2"
-SELF = "mid_block.attentions.0.transformer_blocks.0.attn1"
+# The block whose layers have two heads, so that heads cannot be mistaken for each other.
+CROSS = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
+SELF = "down_blocks.1.attentions.0.transformer_blocks.0.attn1"
 WIDE = "up_blocks.1.attentions.0.transformer_blocks.0.attn2"
 BLOCKS = ["down_blocks.1", "mid_block.attentions.0"]
 

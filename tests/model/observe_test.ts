@@ -10,7 +10,7 @@ import { close, closeEach, equal, ok, throwsSentence } from "../assert.ts";
 import { readGolden } from "../goldens/read.ts";
 
 const POCKET = new URL("../../models/pocket/base", import.meta.url).pathname;
-const MID = "mid_block.attentions.0.transformer_blocks.0";
+const HEADS = "down_blocks.1.attentions.0.transformer_blocks.0";
 const WIDE = "up_blocks.1.attentions.0.transformer_blocks.0.attn2";
 const REQUEST: Request = {
   prompt: "red apple, wooden table",
@@ -23,8 +23,8 @@ const REQUEST: Request = {
 Deno.test("attention of each head is diffusers', both halves of the guidance; it sums to 1 over the tokens", async () => {
   const golden = readGolden("attention.safetensors");
   await using model = await open(POCKET);
-  const observe = model.observe([`${MID}.*`], { heads: "each" });
-  equal(observe.layers, [`${MID}.attn1`, `${MID}.attn2`]);
+  const observe = model.observe([`${HEADS}.*`], { heads: "each" });
+  equal(observe.layers, [`${HEADS}.attn1`, `${HEADS}.attn2`]);
   const { observed } = await model.next(await model.begin(REQUEST), { observe });
   for (const layer of observe.layers) {
     const map = observed?.attention.get(layer);
@@ -33,8 +33,8 @@ Deno.test("attention of each head is diffusers', both halves of the guidance; it
     closeEach(map.probabilities.data, prompt.data, 1e-4, `${layer}, the prompt's`);
     closeEach(map.unconditional.data, unconditional.data, 1e-4, `${layer}, the negative's`);
     close(map.probabilities.data, prompt.data, 1e-4, layer);
-    const keys = layer.endsWith("attn2") ? 77 : 3 * 4;
-    equal(map.probabilities.shape, [1, 1, 3, 4, keys]); // one head; a latent of 12×16, two levels down
+    const keys = layer.endsWith("attn2") ? 77 : 6 * 8;
+    equal(map.probabilities.shape, [1, 2, 6, 8, keys]); // two heads; a latent of 12×16, a level down
     equal(map.of, layer.endsWith("attn2") ? "text" : "self");
     for (let place = 0; place < map.probabilities.data.length; place += keys) {
       const sum = map.probabilities.data.subarray(place, place + keys).reduce((a, b) => a + b, 0);

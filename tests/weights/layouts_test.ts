@@ -144,11 +144,15 @@ Deno.test("tokenizer folders beside a single file are found", () =>
 
 Deno.test("a single file's metadata may name the size that it was made for; what is no square of it counts for nothing", () =>
   inFolder(async (folder) => {
-    for (
-      const [spoken, sampleSize] of [["512x512", 64], ["1024x1024", 128], ["832x1216", 128], ["1000", 128]] as const
-    ) {
+    const written = async (spoken: string) => {
       const path = join(folder, `${spoken}.safetensors`);
       await write(path, layouts["single-original"], () => {}, { "modelspec.resolution": spoken });
-      equal((await openContents(path)).unet?.architecture.sampleSize, sampleSize, spoken);
+      return path;
+    };
+    const sizes = [["1024x1024", 128], ["832x1216", 128], ["1000", 128], ["00x00", 128], ["512x512", 64]] as const;
+    for (const [spoken, sampleSize] of sizes) {
+      equal((await openContents(await written(spoken))).unet?.architecture.sampleSize, sampleSize, spoken);
     }
+    await using model = await open(await written("256x256"), TOKENIZER);
+    equal((await model.begin({ prompt: "", seed: 1, recipe: "lightning-4step" })).latent.shape, [1, 4, 32, 32]);
   }));

@@ -26,7 +26,7 @@ def held_out_prompts(count: int) -> list[str]:
 
 def sheet(rows: list[tuple[str, Tensor]], prompts: list[str], path: Path) -> None:
     """Prompts above, models at the left."""
-    side, left, top = 128, 104, 54
+    side, left, top = 128, 104, 62
     canvas = Image.new("RGB", (left + side * len(prompts), top + side * len(rows)), "white")
     draw = ImageDraw.Draw(canvas)
     for column, prompt in enumerate(prompts):
