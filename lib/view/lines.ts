@@ -4,7 +4,7 @@ import * as Plot from "@observablehq/plot";
 import { chart, chartSize, log10, logAxis, withRoom } from "./chart.ts";
 import type { Figure } from "./figure.ts";
 import { namesAtEnds } from "./labels.ts";
-import { quiet, seriesStyles } from "./palette.ts";
+import { quiet, seriesStyle } from "./palette.ts";
 import { plain, type PlotOptions } from "./plots.ts";
 import { Pen } from "./text.ts";
 
@@ -46,7 +46,7 @@ export function lines(series: readonly Series[], options: LinesOptions): Figure 
     : { domain: yScale === "linear" ? withRoom(ys, 0.08) : [0, 1.08 * Math.max(...ys, 1e-9)], ticks: 6 };
   const styled = series.map((one, index) => ({
     ...one,
-    ...seriesStyles[(one.color ?? index) % seriesStyles.length],
+    ...seriesStyle(one.color ?? index),
     placed: one.points.map(({ x, y }) => ({ x: toX(x), y: toY(y) })),
   })).filter(({ points }) => points.length > 0);
   const bold = new Pen(600);
@@ -70,13 +70,13 @@ export function lines(series: readonly Series[], options: LinesOptions): Figure 
       marks: [
         Plot.gridX({ stroke: quiet.grid, strokeOpacity: 1, ticks: xAxis.ticks }),
         Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: yAxis.ticks }),
-        ...styled.map(({ placed, color, line }) =>
+        ...styled.map(({ placed, color, line, dash }) =>
           Plot.line(placed, {
             x: "x",
             y: "y",
             stroke: color,
             strokeWidth: 1.75,
-            strokeDasharray: line === "dashed" ? "5 4" : undefined,
+            strokeDasharray: line === "dashed" ? "5 4" : dash,
           })
         ),
         ...styled.filter(({ marks }) => marks !== "none").map(({ placed, color, symbol }) =>

@@ -18,10 +18,12 @@ export interface SeriesStyle {
   /** The colour darkened until words in it read well on white: contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3). */
   readonly words: string;
   readonly symbol: "circle" | "square" | "triangle" | "diamond" | "star" | "wye" | "cross";
+  /** Of its line, as SVG writes it; missing on a whole line. */
+  readonly dash?: string;
 }
 
 /** In the order in which series take them: neighbours are far apart. */
-export const seriesStyles: readonly SeriesStyle[] = [
+const seriesStyles: readonly SeriesStyle[] = [
   { color: palette.blue, words: "#0072b2", symbol: "circle" },
   { color: palette.vermilion, words: "#b84f00", symbol: "square" },
   { color: palette.green, words: "#007d5b", symbol: "triangle" },
@@ -30,6 +32,17 @@ export const seriesStyles: readonly SeriesStyle[] = [
   { color: palette.sky, words: "#1b76ad", symbol: "wye" },
   { color: palette.black, words: "#1c1c1c", symbol: "cross" },
 ];
+
+/**
+ * The look of a series by its place, from 0. After seven the colours come again, each with another symbol and a dotted
+ * line: more colours than seven are not told apart.
+ */
+export function seriesStyle(index: number): SeriesStyle {
+  const count = seriesStyles.length;
+  const round = Math.floor(index / count);
+  const { symbol } = seriesStyles[(index + round) % count];
+  return { ...seriesStyles[index % count], symbol, ...(round > 0 && { dash: "2 3" }) };
+}
 
 /** For words and lines that stand back. */
 export const quiet = { words: "#5a5a5a", lines: "#8a8a8a", grid: "#e4e4e4" } as const;

@@ -6,7 +6,7 @@ import { type ComparedSummary, type Metric, metrics, type Summarised } from "./c
 import type { Figure } from "./figure.ts";
 import { alongLines, type LabelledPoint, namesAtEnds, placeLabels } from "./labels.ts";
 import { decimalsFor, formatNumber } from "./number.ts";
-import { quiet, seriesStyles } from "./palette.ts";
+import { quiet, seriesStyle } from "./palette.ts";
 import { paretoFront } from "./pareto.ts";
 import { Pen } from "./text.ts";
 
@@ -61,7 +61,9 @@ export function timeAgainstQuality(runs: Summarised, options: QualityPlotOptions
         Plot.gridX({ stroke: quiet.grid, strokeOpacity: 1, ticks: axis.ticks }),
         Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: 6 }),
         Plot.line(front, { ...channels, stroke: quiet.lines, strokeWidth: 6, strokeOpacity: 0.35 }),
-        ...models.map(({ model, color }) => Plot.line(named(model), { ...channels, stroke: color, strokeWidth: 1.5 })),
+        ...models.map(({ model, color, dash }) =>
+          Plot.line(named(model), { ...channels, stroke: color, strokeWidth: 1.5, strokeDasharray: dash })
+        ),
         ...models.map(({ model, color, symbol }) => Plot.dot(named(model), { ...channels, fill: color, symbol, r: 4 })),
       ],
     },
@@ -118,7 +120,9 @@ export function stepsAgainstQuality(runs: Summarised, options: QualityPlotOption
       y: { domain: withRoom(points.map(({ quality }) => quality), 0.08), ticks: 6, label: null },
       marks: [
         Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: 6 }),
-        ...models.map(({ model, color }) => Plot.line(named(model), { ...channels, stroke: color, strokeWidth: 2 })),
+        ...models.map(({ model, color, dash }) =>
+          Plot.line(named(model), { ...channels, stroke: color, strokeWidth: 2, strokeDasharray: dash })
+        ),
         ...models.map(({ model, color, symbol }) => Plot.dot(named(model), { ...channels, fill: color, symbol, r: 4 })),
       ],
     },
@@ -168,7 +172,7 @@ function qualityOf({ summary }: Summarised, asked: QualityPlotOptions["metric"])
   });
   // A model keeps its colour in every plot of a comparison, also where another has no value of the metric.
   const models = [...new Set(summary.map(({ model }) => model))]
-    .map((model, index) => ({ model, ...seriesStyles[index % seriesStyles.length] }))
+    .map((model, index) => ({ model, ...seriesStyle(index) }))
     .filter(({ model }) => points.some((point) => point.model === model));
   return { metric, title, better, points, models };
 }

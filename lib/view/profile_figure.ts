@@ -5,7 +5,7 @@ import type { ProfileBy } from "../measure/profile.ts";
 import { chartSize } from "./chart.ts";
 import { type PlacedShape, type PlacedText, rectangle } from "./drawing.ts";
 import { Figure } from "./figure.ts";
-import { quiet, seriesStyles } from "./palette.ts";
+import { quiet, seriesStyle } from "./palette.ts";
 import { formatBytes, formatMilliseconds } from "./step.ts";
 import { Pen } from "./text.ts";
 
@@ -80,7 +80,7 @@ const legend = "Orange: attention. Blue: convolutions. Green: the rest.";
 /** Attention apart from convolutions, whatever the rows are put together by. */
 function colorOf(name: string): string {
   const index = /attention/.test(name) ? 1 : /resnets|conv|samplers/i.test(name) ? 0 : 2;
-  return seriesStyles[index].color;
+  return seriesStyle(index).color;
 }
 
 function formatSmall(bytes: number): string {

@@ -5,7 +5,7 @@ import { plan, type Schedule, SDXL_SCHEDULER } from "../diffusion/mod.ts";
 import { chart, chartSize, log10, logAxis } from "./chart.ts";
 import type { Figure } from "./figure.ts";
 import { namesAtEnds } from "./labels.ts";
-import { quiet, seriesStyles } from "./palette.ts";
+import { quiet, seriesStyle } from "./palette.ts";
 import { plain, type PlotOptions } from "./plots.ts";
 import { Pen } from "./text.ts";
 
@@ -28,7 +28,7 @@ export function schedulePlot(
     const { sigmas } = typeof given === "string" ? plan({ recipe: given }, SDXL_SCHEDULER).schedule : given;
     const positive = sigmas.slice(0, -1).filter((sigma) => sigma > 0);
     const points = positive.map((sigma, step) => ({ sigma, share: step / positive.length }));
-    return { name, points, ...seriesStyles[index % seriesStyles.length] };
+    return { name, points, ...seriesStyle(index) };
   });
   const { heading, notes, width = 640, height = 360 } = options;
   const axis = logAxis(lines.flatMap(({ points }) => points.map(({ sigma }) => sigma)), 0.2);
@@ -48,7 +48,9 @@ export function schedulePlot(
       y: { ...axis, label: null, tickFormat: (value: number) => plain(10 ** value) },
       marks: [
         Plot.gridY({ stroke: quiet.grid, strokeOpacity: 1, ticks: axis.ticks }),
-        ...lines.map(({ points, color }) => Plot.line(points, { ...channels, stroke: color, strokeWidth: 2 })),
+        ...lines.map(({ points, color, dash }) =>
+          Plot.line(points, { ...channels, stroke: color, strokeWidth: 2, strokeDasharray: dash })
+        ),
         ...lines.filter(({ points }) => points.length <= 12)
           .map(({ points, color, symbol }) => Plot.dot(points, { ...channels, fill: color, symbol, r: 4 })),
       ],

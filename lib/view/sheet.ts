@@ -2,7 +2,7 @@
 
 import { type Crop, cropped } from "./crop.ts";
 import { type Drawing, type PlacedPicture, type PlacedShape, type PlacedText, rectangle } from "./drawing.ts";
-import { quiet, seriesStyles } from "./palette.ts";
+import { quiet, seriesStyle } from "./palette.ts";
 import type { Raster } from "./raster.ts";
 import { Pen } from "./text.ts";
 
@@ -186,7 +186,7 @@ function placeCrops(
     const inner = frameWidth / 2; // a frame lies inside of what it frames: neighbours do not touch
     const frame = (x: number, y: number, width: number, height: number) =>
       rectangle(x + inner, y + inner, width - frameWidth, height - frameWidth);
-    const stroke = seriesStyles[(index + 1) % seriesStyles.length].color;
+    const stroke = seriesStyle(index + 1).color;
     frames.push(
       { path: frame(x, top, width, height), stroke, strokeWidth: frameWidth },
       {

@@ -3,7 +3,7 @@ import { costBars } from "../../lib/view/bars.ts";
 import type { Figure } from "../../lib/view/figure.ts";
 import { overlap, placeLabels, spreadOut } from "../../lib/view/labels.ts";
 import { paretoFront } from "../../lib/view/pareto.ts";
-import { quiet, seriesStyles } from "../../lib/view/palette.ts";
+import { quiet, seriesStyle } from "../../lib/view/palette.ts";
 import { stepsAgainstQuality, timeAgainstQuality } from "../../lib/view/plots.ts";
 import { publishedFigures } from "../../lib/view/published.ts";
 import { schedulePlot } from "../../lib/view/schedule_plot.ts";
@@ -105,9 +105,15 @@ Deno.test("words in a series' colour read well on white", () => {
       .map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  for (const words of [...seriesStyles.map(({ words }) => words), quiet.words]) {
+  for (const words of [...Array.from({ length: 7 }, (_, index) => seriesStyle(index).words), quiet.words]) {
     ok(1.05 / (luminance(words) + 0.05) >= 4.5, words);
   }
+});
+
+Deno.test("thirty series look thirty ways, the first seven in whole lines", () => {
+  const looks = Array.from({ length: 30 }, (_, index) => seriesStyle(index));
+  equal(new Set(looks.map(({ color, symbol }) => `${color} ${symbol}`)).size, 30);
+  deepEqual(looks.map(({ dash }) => dash === undefined), looks.map((_, index) => index < 7));
 });
 
 Deno.test("a schedule is told by its sigmas, a recipe's by its name", async () => {
