@@ -84,8 +84,8 @@ export const generate: Command = {
     },
     memory: {
       value: "NAME",
-      about: "fast (default) keeps U-Net and VAE loaded; lean holds one part at a time, weights mapped,\n" +
-        "and runs a large U-Net in pieces",
+      about: "fast (default) keeps U-Net and VAE loaded; lean holds one part at a time, and its weights\n" +
+        "stay in their file",
     },
     "guidance-passes": {
       value: "NAME",

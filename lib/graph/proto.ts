@@ -5,7 +5,7 @@
  */
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { relative, sep } from "node:path";
+import { join, relative, sep } from "node:path";
 import type { Shape } from "../tensor/tensor.ts";
 import type { DType, WeightRef } from "../weights/weights.ts";
 import type { Observable } from "./observable.ts";
@@ -35,7 +35,7 @@ export type Dimension = number | string;
 export interface Port {
   readonly name: string;
   readonly dtype: "float32" | "int32" | "uint16";
-  /** Missing where a network was cut and the value between its pieces may have any rank. */
+  /** Missing where a value was made an output afterwards: it may have any rank. */
   readonly shape?: readonly Dimension[];
 }
 
@@ -188,6 +188,34 @@ export function modelBytes(parts: GraphParts): Uint8Array {
 export function partsOf(bytes: Uint8Array): Pick<GraphParts, "nodes" | "initializers"> {
   const { graph } = fromBinary(ModelProtoSchema, bytes);
   return { nodes: graph?.node ?? [], initializers: graph?.initializer ?? [] };
+}
+
+/** A tensor that a network reads from a file. */
+export interface External {
+  readonly name: string;
+  /** ONNX's number of its type. */
+  readonly type: number;
+  readonly shape: Shape;
+  /** A whole path. */
+  readonly file: string;
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+export function externalsOf({ bytes, root }: Network): readonly External[] {
+  return partsOf(bytes).initializers.filter((tensor) => externalBytes(tensor) > 0).map((tensor) => {
+    const { location = "", offset = "0" } = Object.fromEntries(
+      tensor.externalData.map(({ key, value }) => [key, value]),
+    );
+    return {
+      name: tensor.name,
+      type: tensor.dataType,
+      shape: tensor.dims.map(Number),
+      file: join(root, location),
+      offset: Number(offset),
+      byteLength: externalBytes(tensor),
+    };
+  });
 }
 
 /** Bytes of a tensor in its file; 0 of a constant that the graph itself holds. */

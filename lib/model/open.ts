@@ -25,7 +25,7 @@ export interface OpenOptions extends CheckpointOptions {
   /**
    * "fast" (default) keeps U-Net and VAE loaded, in float32, and lets the text encoders go; "lean" holds one part at a
    * time, at the price of loading it again. On the processor it also leaves weights in their file, mapped: half floats
-   * are widened layer by layer, each time, and a U-Net of more than 512 MiB is run in pieces.
+   * are widened layer by layer, each time, and on Linux what has been read goes back to the system within half a second.
    */
   readonly memory?: MemoryMode;
   /**

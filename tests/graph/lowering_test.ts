@@ -1,13 +1,12 @@
-/** One description of a network in each provider's operators, in pieces, in fewer bits: all say the same. On the processor. */
+/** One description of a network in each provider's operators, in fewer bits: all say the same. On the processor. */
 
 import { boundedAttention } from "fewstep/graph/decomposed.ts";
 import { cpu, cpuLean, cuda, cudaHalf, openvino, webgpu, webgpuHalf } from "fewstep/graph/lowering.ts";
 import { Graph, type Lowering, type Network } from "fewstep/graph/builder.ts";
 import { buildClipText } from "fewstep/graph/clip.ts";
 import { partsOf } from "fewstep/graph/proto.ts";
-import { cut, pinned, weightBytes } from "fewstep/graph/rewrite.ts";
+import { pinned } from "fewstep/graph/rewrite.ts";
 import { buildUnet } from "fewstep/graph/unet.ts";
-import { loadInPieces } from "fewstep/model/sessions/pieces.ts";
 import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
 import type { Feeds, Outputs } from "fewstep/model/sessions/session.ts";
 import { readMemory, resetPeak } from "fewstep/measure/memory.ts";
@@ -62,26 +61,6 @@ Deno.test("every lowering of a text encoder gives the processor's states and poo
     for (const name of ["hidden_states", "text_embeds"]) {
       close(outputOf(others, name), outputOf(outputs, name), tolerance, `${lowering.name}, ${name}`);
     }
-  }
-});
-
-Deno.test("in pieces: each has a part of the weights, together they give the whole's output", async () => {
-  const whole = unetBy(cpuLean);
-  const limit = weightBytes(whole) / 8;
-  const pieces = cut(whole, limit);
-  ok(pieces.length >= 6, `only ${pieces.length} pieces`);
-  equal(pieces.reduce((sum, piece) => sum + weightBytes(piece), 0), weightBytes(whole));
-  ok(Math.max(...pieces.map(weightBytes)) < 2 * limit, "a piece is much larger than the others");
-
-  const held: string[] = [];
-  const session = await loadInPieces(whole, async (network) => {
-    held.push(network.name);
-    const inner = await runtime.load(network);
-    return { run: (feeds) => inner.run(feeds), release: () => (held.pop(), inner.release()) };
-  }, { whole: 0, piece: limit });
-  for (let i = 0; i < 2; i++) {
-    close(outputOf(await session.run(feeds), "out_sample"), await wantedOutput(), 1e-5);
-    equal(held, [], "a piece was not released");
   }
 });
 

@@ -6,17 +6,17 @@ import { layersOf } from "../../graph/proto.ts";
 import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { onnxRuntimeLibrary } from "./onnxruntime_library.ts";
+import { LeanSession } from "./lean.ts";
 import { OrtSession, type OrtSessionOptions, withCuda } from "./onnxruntime_session.ts";
-import { loadInPieces, type PieceLimits } from "./pieces.ts";
 import { PinnedSession } from "./pinned.ts";
 import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 import { ways } from "./ways.ts";
 
 /** A session as the rest of the kit knows it: tensors go in and come out. */
 class OnnxRuntimeSession implements Session {
-  readonly #session: OrtSession;
+  readonly #session: OrtSession | LeanSession;
 
-  constructor(session: OrtSession) {
+  constructor(session: OrtSession | LeanSession) {
     this.#session = session;
   }
 
@@ -35,22 +35,19 @@ export interface OnnxRuntimeOptions {
   readonly threads?: number;
   /**
    * "fast" (default): weights are kept in float32 and rearranged for speed. "lean": they stay in their file, mapped,
-   * what is freed goes back to the system, and a large network is run in pieces.
+   * and what has been read of it goes back to the system while the network runs.
    */
   readonly memory?: "fast" | "lean";
-  /** With "lean": from which size on a network is cut, and how small. */
-  readonly pieces?: PieceLimits;
 }
 
 /** ONNX Runtime's CPU provider: fp32 compute on fp32, fp16 and integer weights. */
 export function onnxRuntimeCpu(options: OnnxRuntimeOptions = {}): Runtime {
   const load = async (network: Network, { signal }: SessionRunOptions = {}) =>
     new OnnxRuntimeSession(await loadCpu(network, options, {}, signal));
-  const lean = options.memory === "lean";
   return {
     name: `ONNX Runtime ${onnxRuntimeLibrary().version}, CPU`,
-    ...lean ? ways.cpuLean : ways.cpu,
-    load: (network, run) => lean ? loadInPieces(network, load, options.pieces, run) : load(network, run),
+    ...options.memory === "lean" ? ways.cpuLean : ways.cpu,
+    load,
     profiled: (rounds, report) => ({
       ...onnxRuntimeCpu(options),
       load: (network) => loadProfiled(network, { rounds, report, ...options }),
@@ -136,15 +133,12 @@ function loadCpu(
   { threads, memory }: OnnxRuntimeOptions,
   options: OrtSessionOptions = {},
   signal?: AbortSignal,
-): Promise<OrtSession> {
+): Promise<OrtSession | LeanSession> {
+  const config = weightsOf(network);
+  if (memory !== "lean") return OrtSession.load(network, { threads, config, ...options }, signal);
   // Weights then stay as they are mapped from their file, without a copy in the order that products like best.
-  const lean: OrtSessionOptions = { memory: "as needed", config: { "session.disable_prepacking": "1" } };
-  const { config, ...settings } = memory === "lean" ? lean : {};
-  return OrtSession.load(
-    network,
-    { threads, ...settings, config: { ...weightsOf(network), ...config }, ...options },
-    signal,
-  );
+  const lean = { ...config, "session.disable_prepacking": "1" };
+  return LeanSession.load(network, { threads, memory: "as needed", config: lean, ...options }, signal);
 }
 
 /** Runs left out of a profile: the first packs weights and grows the arena. */

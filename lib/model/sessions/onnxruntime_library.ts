@@ -81,6 +81,7 @@ function functionsOf(table: Deno.UnsafePointerView) {
     releaseSessionOptions: at(100, { parameters: ["pointer"], result: "void" }),
     endProfiling: at(110, { parameters: ["pointer", "pointer", "buffer"], result: status }),
     addConfig: at(130, { parameters: ["pointer", "buffer", "buffer"], result: status }),
+    addInitializer: at(150, { parameters: ["pointer", "buffer", "pointer"], result: status }),
     appendCuda: at(204, { parameters: ["pointer", "pointer"], result: status }),
     createCudaOptions: at(205, { parameters: ["buffer"], result: status }),
     updateCudaOptions: at(206, { parameters: ["pointer", "buffer", "buffer", "usize"], result: status }),

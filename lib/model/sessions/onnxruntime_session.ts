@@ -8,6 +8,7 @@
 
 import type { Shape } from "../../tensor/tensor.ts";
 import { addressOf, text, textAt, TextList, wideText } from "./foreign.ts";
+import { trimHeap } from "./pages.ts";
 import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
 
 /** A tensor in JavaScript's memory. A run's must not change before the run is done. */
@@ -29,10 +30,22 @@ export interface OrtSessionOptions {
   readonly memory?: "planned" | "as needed";
   /** Entries of the session's configuration, by their whole names: `session.…`. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Tensors that are taken where they lie, and not from their files. */
+  readonly initializers?: readonly Initializer[];
   /** What computes, and its own options. Default: the processor. */
   readonly provider?: { readonly name: "WebGPU" | "CUDA"; readonly options: Readonly<Record<string, string>> };
   /** Where the trace of its runs is begun: a path that the runtime adds a time to. Default: there is none. */
   readonly trace?: string;
+}
+
+/** A tensor of a network that lies in the caller's memory, where it must stay until the session is released. */
+export interface Initializer {
+  readonly name: string;
+  /** `ONNXTensorElementDataType` */
+  readonly type: number;
+  readonly shape: Shape;
+  readonly address: bigint;
+  readonly byteLength: number;
 }
 
 export interface OrtRunOptions {
@@ -66,14 +79,22 @@ export class OrtSession {
   readonly #name: string;
   readonly #outputs: readonly string[];
   #session: Deno.PointerObject | undefined;
+  /** What it reads of its caller's memory. */
+  readonly #initializers: readonly Deno.PointerObject[];
   /** Runs wait for each other: two at once would take twice the memory for the same work. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(library: OnnxRuntimeLibrary, model: OrtModel, session: Deno.PointerObject) {
+  private constructor(
+    library: OnnxRuntimeLibrary,
+    model: OrtModel,
+    session: Deno.PointerObject,
+    initializers: readonly Deno.PointerObject[],
+  ) {
     this.#library = library;
     this.#name = model.name;
     this.#outputs = model.outputs.map(({ name }) => name);
     this.#session = session;
+    this.#initializers = initializers;
   }
 
   /** @throws Error saying which network and why, in the library's words; the reason of `signal` when it was aborted */
@@ -86,19 +107,27 @@ export class OrtSession {
     const cancel = () => void functions.cancelLoading.call(settings, true);
     const [bytes, out] = [Uint8Array.from(model.bytes), new BigUint64Array(1)];
     const call = { bytes, out };
+    const initializers: Deno.PointerObject[] = [];
+    let made: OrtSession | undefined;
     try {
       setUp(library, settings, options, what);
+      for (const tensor of options.initializers ?? []) {
+        const value = valueAt(library, tensor, what);
+        initializers.push(value);
+        library.want(functions.addInitializer.call(settings, text(tensor.name), value), what);
+      }
       signal?.addEventListener("abort", cancel);
       held.add(call);
       const status = await functions.createSession.call(library.env, bytes, BigInt(bytes.length), settings, out);
       const session = Deno.UnsafePointer.create(out[0]);
       if (signal?.aborted && session !== null) await functions.releaseSession.call(session);
       wantUnlessAborted(library, status, what, signal);
-      return new OrtSession(library, model, wantPointer(out[0], what));
+      return made = new OrtSession(library, model, wantPointer(out[0], what), initializers);
     } finally {
       held.delete(call);
       signal?.removeEventListener("abort", cancel);
       functions.releaseSessionOptions.call(settings);
+      if (made === undefined) { for (const value of initializers) functions.releaseValue.call(value); }
     }
   }
 
@@ -167,14 +196,9 @@ export class OrtSession {
 
   /** A tensor of the runtime's over memory of JavaScript's. */
   #valueOn(name: string, { data, shape }: Numbers): Deno.PointerObject {
-    const { functions, cpuMemory } = this.#library;
-    const address = Deno.UnsafePointer.create(addressOf(data));
-    const sizes = BigInt64Array.from(shape, BigInt);
-    const [bytes, rank, type] = [BigInt(data.byteLength), BigInt(shape.length), elementType(data)];
-    return this.#library.made(
-      (out) => functions.createTensorOn.call(cpuMemory, address, bytes, sizes, rank, type, out),
-      `give ${name} to the ${this.#name}`,
-    );
+    const { byteLength } = data;
+    const tensor = { type: elementType(data), shape, address: addressOf(data), byteLength };
+    return valueAt(this.#library, tensor, `give ${name} to the ${this.#name}`);
   }
 
   /** A copy of a tensor of the runtime's. */
@@ -223,8 +247,24 @@ export class OrtSession {
     await this.#turn;
     const session = this.#session;
     this.#session = undefined;
-    if (session !== undefined) await this.#library.functions.releaseSession.call(session);
+    if (session === undefined) return;
+    const { functions } = this.#library;
+    await functions.releaseSession.call(session);
+    for (const value of this.#initializers) functions.releaseValue.call(value);
+    await trimHeap();
   }
+}
+
+/** A tensor of the runtime's over memory that is there. */
+function valueAt(
+  library: OnnxRuntimeLibrary,
+  { type, shape, address, byteLength }: Omit<Initializer, "name">,
+  what: string,
+): Deno.PointerObject {
+  const { functions, cpuMemory } = library;
+  const sizes = BigInt64Array.from(shape, BigInt);
+  const [place, bytes, rank] = [Deno.UnsafePointer.create(address), BigInt(byteLength), BigInt(shape.length)];
+  return library.made((out) => functions.createTensorOn.call(cpuMemory, place, bytes, sizes, rank, type, out), what);
 }
 
 function setUp(

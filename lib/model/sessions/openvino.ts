@@ -10,6 +10,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import type { Precision } from "../precision.ts";
 import { addressOf, text, textAt } from "./foreign.ts";
 import { type OpenVinoLibrary, openVinoLibrary } from "./openvino_library.ts";
+import { trimHeap } from "./pages.ts";
 import type { Feeds, Integers, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 import { ways } from "./ways.ts";
 
@@ -257,6 +258,7 @@ class OpenVinoSession implements Session {
     this.#library.functions.ov_infer_request_free(this.#request);
     this.#library.functions.ov_compiled_model_free(this.#compiled);
     this.#compiled = undefined;
+    await trimHeap();
   }
 }
 

@@ -146,14 +146,16 @@ Deno.test({
       const [side, megabyte] = [8192, 2 ** 20]; // 256 MiB
       const own = () => memoryOf("RssAnon");
       const network = await chain(folder, side, 1);
-      const before = { own: own(), all: memoryOf("VmRSS") };
+      const before = { own: own(), file: memoryOf("RssFile"), all: memoryOf("VmRSS") };
       for (const [memory, most] of [["lean", 64], ["fast", 600]] as const) {
-        const session = await onnxRuntimeCpu({ memory, threads: 1, pieces: { whole: Infinity } }).load(network);
+        const session = await onnxRuntimeCpu({ memory, threads: 1 }).load(network);
         await session.run(zeros(2, side));
         const taken = (own() - before.own) / megabyte;
+        const mapped = (memoryOf("RssFile") - before.file) / megabyte;
         await session.release();
         const left = (memoryOf("VmRSS") - before.all) / megabyte;
         ok(taken < most, `${memory}: ${taken} MB beside the file`);
+        if (memory === "lean") ok(mapped < 32, `${mapped} MB of the file are still resident`);
         ok(left < 64, `${memory}: ${left} MB are left`);
       }
     }),
