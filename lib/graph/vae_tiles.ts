@@ -134,9 +134,6 @@ class TileNorms {
     const centred = op("Sub", [grouped, spread(used)]);
     const squared = g.mul(centred, centred);
     const ownVariance = g.reshape(op("ReduceMean", [squared, g.ints(2)]), [1, groups], groups);
-    const deviation = op("Sqrt", [op("Add", [either(ownVariance, row(variance)), g.scalar(epsilon)])]);
-    const normed = op("Div", [centred, spread(deviation)]);
-
     const like = g.op("Shape", [x], 0);
     const counted = g.mul(op("ReduceSum", [core]), g.scalar(x.channels / groups));
     const overCore = (values: Value) => {
@@ -144,7 +141,14 @@ class TileNorms {
       const sum = op("ReduceSum", [g.reshape(seen, [0, groups, -1]), g.ints(2)]);
       return g.reshape(op("Div", [sum, counted]), [1, groups], groups);
     };
-    this.#found.push({ used, off: overCore(centred), squares: overCore(squared) });
+    const [off, squares] = [overCore(centred), overCore(squared)];
+    this.#found.push({ used, off, squares });
+    // Nothing in value: no norm ends before its statistics are there. Else a runtime takes them all at the end, and
+    // keeps every norm's input until then.
+    const nothing = g.mul(g.add(off, squares), g.scalar(0));
+    const ofNorm = g.add(either(ownVariance, row(variance)), nothing);
+    const deviation = op("Sqrt", [op("Add", [ofNorm, g.scalar(epsilon)])]);
+    const normed = op("Div", [centred, spread(deviation)]);
 
     const back = g.op("Reshape", [normed, like], x.channels);
     const [scale, shift] = [weight, bias].map((value) => g.op("Unsqueeze", [value, g.ints(1, 2)], x.channels));

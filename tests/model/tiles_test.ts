@@ -1,5 +1,11 @@
 import { deepEqual, ok, rejects } from "node:assert/strict";
+import { cpu } from "../../lib/graph/lowering.ts";
+import { buildVaeDecoder } from "../../lib/graph/vae.ts";
+import { buildVaeTile, tileNorms } from "../../lib/graph/vae_tiles.ts";
+import { memoryOf } from "../../lib/measure/memory.ts";
 import { open } from "../../lib/model/open.ts";
+import { onnxRuntimeCpu } from "../../lib/model/sessions/onnxruntime.ts";
+import { isTiny } from "../../lib/weights/architecture.ts";
 import { windows } from "../../lib/model/tiles.ts";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { goldenPath } from "../goldens/read.ts";
@@ -39,6 +45,40 @@ for (const { name, path, height, width } of vaes) {
     ok(rounding < 1e-4, `${rounding}`);
   });
 }
+
+Deno.test({
+  name: "a tile takes no more memory than its window decoded whole, half more for its statistics apart",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using model = await open("models/pocket/base");
+    const { vae: { architecture, weights } } = model.checkpoint;
+    if (isTiny(architecture)) throw new Error("The pocket VAE is none.");
+    const side = 64;
+    const norms = Tensor.zeros([tileNorms(architecture), architecture.groups]);
+    const ones = (tensor: Tensor) => tensor.map(() => 1);
+    const channels = architecture.blockOutChannels[architecture.blockOutChannels.length - 1];
+    const tile = {
+      middle: Tensor.zeros([1, channels, side, side]),
+      core: ones(Tensor.zeros([1, 1, side, side])),
+      mean: norms,
+      variance: ones(norms),
+      given: ones(Tensor.zeros([])),
+    };
+    const whole = { latent_sample: Tensor.zeros([1, architecture.latentChannels, side, side]) };
+    const takes = async (network: ReturnType<typeof buildVaeDecoder>, feeds: Readonly<Record<string, Tensor>>) => {
+      const session = await onnxRuntimeCpu().load(network);
+      const { memory: before } = await memoryOf(() => Promise.resolve());
+      const { memory: { peak } } = await memoryOf(() => session.run(feeds));
+      await session.release();
+      return peak - before.resident;
+    };
+    const [ofWhole, ofTile] = [
+      await takes(buildVaeDecoder(architecture, weights, { lowering: cpu }), whole),
+      await takes(buildVaeTile(architecture, weights, { lowering: cpu }), tile),
+    ];
+    ok(ofTile < 1.5 * ofWhole, `${ofTile / 1e6} MB, whole ${ofWhole / 1e6}`);
+  },
+});
 
 Deno.test("every window has the tile's size and what is around it at most, and cores cover the side once", () => {
   for (const [side, core, reach] of [[128, 64, 13], [17, 8, 9], [5, 8, 9], [100, 33, 2]]) {

@@ -138,7 +138,7 @@ function loadCpu(
   if (memory !== "lean") return OrtSession.load(network, { threads, config, ...options }, signal);
   // Weights then stay as they are mapped from their file, without a copy in the order that products like best.
   const lean = { ...config, "session.disable_prepacking": "1" };
-  return LeanSession.load(network, { threads, memory: "as needed", config: lean, ...options }, signal);
+  return LeanSession.load(network, { threads, config: lean, ...options }, signal);
 }
 
 /** Runs left out of a profile: the first packs weights and grows the arena. */

@@ -26,8 +26,6 @@ export interface Result {
 export interface OrtSessionOptions {
   /** Threads inside an operator. Default: the runtime's own choice, one a core. */
   readonly threads?: number;
-  /** Whether a run's memory is planned as one block from the run before. Default "planned". */
-  readonly memory?: "planned" | "as needed";
   /** Entries of the session's configuration, by their whole names: `session.…`. */
   readonly config?: Readonly<Record<string, string>>;
   /** Tensors that are taken where they lie, and not from their files. */
@@ -270,13 +268,15 @@ function valueAt(
 function setUp(
   library: OnnxRuntimeLibrary,
   settings: Deno.PointerObject,
-  { threads, memory = "planned", config = {}, provider, trace }: OrtSessionOptions,
+  { threads, config = {}, provider, trace }: OrtSessionOptions,
   what: string,
 ): void {
   const { functions } = library;
   library.want(functions.setLogSeverity.call(settings, LOG_ERRORS), what);
   if (threads !== undefined) library.want(functions.setThreads.call(settings, threads), what);
-  if (memory === "as needed") library.want(functions.disableMemoryPattern.call(settings), what);
+  // Planned as one block from the run before, a run's memory stands beside what that run took: twice as much from the
+  // second run on, and no time is won.
+  library.want(functions.disableMemoryPattern.call(settings), what);
   for (const [key, value] of Object.entries(config)) {
     library.want(functions.addConfig.call(settings, text(key), text(value)), what);
   }
