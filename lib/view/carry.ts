@@ -8,7 +8,7 @@ import { extname } from "node:path";
 import { parseProvenance, type Provenance } from "../model/provenance.ts";
 import { kindOf, readBytes, readText } from "../weights/files.ts";
 import { parametersOf } from "./parameters.ts";
-import { loadSharp, type PictureFormat } from "./picture.ts";
+import { loadSharp, metadataOf, type PictureFormat } from "./picture.ts";
 import { textsOf, withText } from "./png_text.ts";
 import { escapeXml } from "./table.ts";
 
@@ -68,8 +68,7 @@ async function carriedText(path: string): Promise<string | undefined> {
     case ".png":
       return textsOf(await bytesOf(path), path).get(keyword);
     case ".webp": {
-      const sharp = await loadSharp();
-      const { xmp } = await sharp(await bytesOf(path)).metadata().catch((error) => {
+      const { xmp } = await metadataOf(await bytesOf(path)).catch((error) => {
         throw new SyntaxError(`Cannot tell what made ${path}: it is not a WebP that can be read.`, { cause: error });
       });
       return xmp && fromXml(xmp.toString("utf8"));

@@ -1,7 +1,7 @@
 /** Pictures to files and back: PNG and WebP. */
 
 import { dirname, extname } from "node:path";
-import type { SharpConstructor } from "sharp";
+import type { Metadata, SharpConstructor } from "sharp";
 import type { Provenance } from "../model/provenance.ts";
 import { formatShape, Tensor } from "../tensor/tensor.ts";
 import { makeFolder, readBytes, writeWhole } from "../weights/files.ts";
@@ -96,10 +96,15 @@ const MAX_PIXELS = 2 ** 26;
 /** Of the many formats that sharp reads, some name other files or run programs of their own: these do not. */
 const READ: readonly string[] = ["png", "webp", "jpeg"];
 
+/** What a picture's header says. Rejects whatever is none, an empty file too, for which sharp itself throws at once. */
+export async function metadataOf(bytes: Uint8Array): Promise<Metadata> {
+  const sharp = await loadSharp();
+  return await sharp(bytes, { limitInputPixels: false }).metadata();
+}
+
 /** Looks at the header alone: what is announced there is what would be taken of memory. */
 async function wantPicture(name: string, bytes: Uint8Array): Promise<void> {
-  const sharp = await loadSharp();
-  const { format, width, height } = await sharp(bytes, { limitInputPixels: false }).metadata().catch((error) => {
+  const { format, width, height } = await metadataOf(bytes).catch((error) => {
     throw noPicture(name, error);
   });
   if (!READ.includes(format)) throw noPicture(name);

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { Tensor } from "../../lib/tensor/tensor.ts";
 import { latentSpaceOf, latentToRgb } from "../../lib/view/latent.ts";
+import { readProvenance } from "../../lib/view/carry.ts";
 import { encode, readPicture, savePicture } from "../../lib/view/picture.ts";
 import { openCheckpoint } from "../../lib/weights/open.ts";
 import { rasters } from "../../lib/view/raster.ts";
@@ -27,6 +28,12 @@ Deno.test("a picture is read from a file as it was saved; a batch is refused", a
   await rejects(readPicture(`${folder}/none.png`), /Cannot open .*none\.png: it does not exist/);
   await Deno.writeTextFile(`${folder}/text.png`, "text");
   await rejects(readPicture(`${folder}/text.png`), /not a picture that the kit can read/);
+  for (const name of ["empty.png", "empty.webp"]) {
+    await Deno.writeFile(`${folder}/${name}`, new Uint8Array());
+    await rejects(readPicture(`${folder}/${name}`), /not a picture that the kit can read/);
+    await rejects(readProvenance(`${folder}/${name}`), /: Cannot (tell what made|read) .*empty/);
+    await Deno.remove(`${folder}/${name}`);
+  }
   const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   await Deno.remove(folder, { recursive: true });
   deepEqual(left, ["disc.png", "text.png"]);
