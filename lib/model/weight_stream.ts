@@ -1,6 +1,7 @@
 /**
- * Weights on their way from file to file, changed as they pass: while a piece of some rows is worked on, the next is
- * read and the one before is written. However large the model, a few pieces of some megabytes are in memory.
+ * Weights on their way from file to file, changed as they pass: while pieces of some rows are worked on, one a
+ * processor, the next is read and the one before is written. However large the model, a few pieces of some megabytes are
+ * in memory.
  */
 
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
@@ -22,8 +23,8 @@ export interface WeightJob extends Change {
 /** Of a piece as it is read: enough that its fixed costs vanish, little enough to stay in a processor's cache. */
 const PIECE_BYTES = 4 * 2 ** 20;
 
-/** Pieces alive at once: one being read, one worked on, one being written, and one handed out. */
-const RING = 4;
+/** Pieces alive beside those that are worked on: one being read, one being written, and one handed out. */
+const BESIDE = 3;
 
 const DTYPE: Readonly<Record<WeightJob["to"], DType>> = { fp16: "F16", fp32: "F32" };
 
@@ -40,6 +41,9 @@ interface Piece {
 
 type Finish = (read: Uint8Array<ArrayBuffer>, product?: LowRank) => Promise<Uint8Array<ArrayBuffer>>;
 
+/** The same of a piece that begins at a byte of its weight. */
+type FinishAt = (read: Uint8Array<ArrayBuffer>, product: LowRank | undefined, at: number) => ReturnType<Finish>;
+
 /**
  * The bytes of all weights, in order. A piece holds until the next but one is asked for.
  *
@@ -50,31 +54,32 @@ export async function* streamWeights(
   arithmetic: WeightArithmetic,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   using files = new OpenFiles();
-  const [reads, results] = [new Ring(), new Ring()];
-  const read = async ({ ref: { file }, offset, byteLength, product }: Piece) => {
+  const ahead = 2 * arithmetic.lanes; // of one that is worked on, the next is read
+  const alive = 2 * ahead + BESIDE; // they may take their places in any order
+  const [reads, results] = [new Ring(alive), new Ring(alive)];
+  const begin = ({ ref: { file }, offset, byteLength, product, finish }: Piece) => {
     const bytes = reads.next(byteLength);
-    await files.read(file, offset, bytes);
-    return { bytes, product: await product() };
+    const parts = [product(), files.read(file, offset, bytes)] as const;
+    const read = Promise.allSettled(parts).then(() => Promise.all(parts)); // where one fails, the other ends too
+    const finished = read.then(([product]) => finish(bytes, product));
+    finished.catch(() => {}); // awaited when its turn comes
+    return finished;
   };
-  const pieces = piecesOf(jobs, files, arithmetic, results);
-  let reading: ReturnType<typeof read> | undefined;
+  const begun: { readonly finished: Promise<Uint8Array<ArrayBuffer>>; readonly done?: () => void }[] = [];
   try {
-    let piece = pieces.next();
-    if (!piece.done) reading = read(piece.value);
-    while (!piece.done) {
-      const { finish, done } = piece.value;
-      const loaded = await reading;
-      if (loaded === undefined) break;
-      piece = pieces.next();
-      if (!piece.done) {
-        reading = read(piece.value);
-        reading.catch(() => {}); // awaited in the next round
-      }
-      yield await finish(loaded.bytes, loaded.product);
+    for (const piece of piecesOf(jobs, files, arithmetic, results)) {
+      begun.push({ finished: begin(piece), done: piece.done });
+      if (begun.length <= ahead) continue;
+      const [{ finished, done }] = begun.splice(0, 1);
+      yield await finished;
+      done?.();
+    }
+    for (const { finished, done } of begun) {
+      yield await finished;
       done?.();
     }
   } finally {
-    await reading?.catch(() => {});
+    await Promise.allSettled(begun.map(({ finished }) => finished));
   }
 }
 
@@ -100,9 +105,9 @@ function* piecesOf(
       continue;
     }
     const columns = sizeOf(ref.shape) / ref.shape[0];
-    let row = 0;
-    yield* cut(job, columns * sizeOfOne(from), product, async (bytes, product) => {
-      const rows = bytes.length / (columns * sizeOfOne(from));
+    const rowBytes = columns * sizeOfOne(from);
+    yield* cut(job, rowBytes, product, async (bytes, product, at) => {
+      const [row, rows] = [at / rowBytes, bytes.length / rowBytes];
       const result: StoredRows = { dtype: to, bytes: results.next(rows * columns * sizeOfOne(to)) };
       const source = { dtype: from, bytes };
       const part = product && { ...product, up: product.up.subarray(row * product.rank, (row + rows) * product.rank) };
@@ -114,7 +119,6 @@ function* piecesOf(
           return exact;
         }, { key: ref.key, first: row * columns });
       }
-      row += rows;
       return result.bytes;
     });
   }
@@ -125,12 +129,13 @@ function* cut(
   { ref, done }: WeightJob,
   unit: number,
   product: Piece["product"],
-  finish: Finish,
+  finishAt: FinishAt,
 ): Generator<Piece> {
   const total = ref.byteLength;
   const step = Math.max(1, Math.floor(PIECE_BYTES / unit)) * unit;
   for (let at = 0; at < total; at += step) {
     const byteLength = Math.min(step, total - at);
+    const finish: Finish = (bytes, product) => finishAt(bytes, product, at);
     yield { ref, offset: ref.offset + at, byteLength, product, finish, done: at + step >= total ? done : undefined };
   }
   if (total === 0) done?.();
@@ -198,11 +203,16 @@ async function wantFinite(
 /** Memory for pieces, used again and again. */
 class Ring {
   readonly #slots: Uint8Array<ArrayBuffer>[] = [];
+  readonly #size: number;
   #turn = 0;
 
-  /** That many bytes, good until `RING` others were asked for. */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** That many bytes, good until as many others as the ring has places were asked for. */
   next(byteLength: number): Uint8Array<ArrayBuffer> {
-    const slot = this.#turn++ % RING;
+    const slot = this.#turn++ % this.#size;
     const known = this.#slots[slot];
     const room = known !== undefined && known.length >= byteLength ? known : new Uint8Array(byteLength);
     this.#slots[slot] = room;

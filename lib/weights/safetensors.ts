@@ -231,18 +231,31 @@ async function readInto(file: Deno.FsFile, offset: number, bytes: Uint8Array): P
   }
 }
 
-/** Files that much is read from, each opened once. */
+/** Files that much is read from: each opened as often as it is read at once, since a file has one place to read at. */
 export class OpenFiles implements Disposable {
-  readonly #files = new Map<string, Deno.FsFile>();
+  readonly #all: Deno.FsFile[] = [];
+  readonly #idle = new Map<string, Deno.FsFile[]>();
 
-  /** Fills `bytes` from a place of a file, one call at a time. @throws RangeError where the file ends before */
+  /** Fills `bytes` from a place of a file. @throws RangeError where the file ends before */
   async read(path: string, offset: number, bytes: Uint8Array): Promise<void> {
-    const file = this.#files.get(path) ?? await openForReading(path);
-    this.#files.set(path, file);
-    await readInto(file, offset, bytes);
+    const idle = this.#idle.get(path) ?? [];
+    this.#idle.set(path, idle);
+    const file = idle.pop() ?? await this.#open(path);
+    try {
+      await readInto(file, offset, bytes);
+    } finally {
+      idle.push(file);
+    }
   }
 
+  async #open(path: string): Promise<Deno.FsFile> {
+    const file = await openForReading(path);
+    this.#all.push(file);
+    return file;
+  }
+
+  /** No read may be under way. */
   [Symbol.dispose](): void {
-    for (const file of this.#files.values()) file.close();
+    for (const file of this.#all) file.close();
   }
 }

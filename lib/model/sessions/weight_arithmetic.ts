@@ -28,9 +28,18 @@ export interface LowRank {
 const BIT_CAST_OPSET = 26n;
 const HALF = { fp16: CAST.float16, bf16: CAST.bfloat16 } as const;
 
-/** One graph for each way in, way out, and with or without a product; each is made when it is first wanted. */
+/** Of more processors than that, a disk has nothing to do for the rest. */
+const MOST_LANES = 8;
+
+/**
+ * One graph for each way in, way out, and with or without a product; each is made when it is first wanted. Runs go on at
+ * once, each on one thread: threads that share a run would wait for each other three times in it.
+ */
 export class WeightArithmetic {
-  readonly #sessions = new Map<string, Promise<OrtSession>>();
+  /** How many runs at once keep the processors busy. */
+  readonly lanes = Math.min(navigator.hardwareConcurrency, MOST_LANES);
+  readonly #all: OrtSession[] = [];
+  readonly #idle = new Map<string, OrtSession[]>();
 
   /**
    * `to` becomes `from`, plus the product, rounded once to nearest. A value too large for halves becomes infinite.
@@ -43,22 +52,26 @@ export class WeightArithmetic {
       up: { data: product.up, shape: [shape[0], product.rank] },
       down: { data: product.down, shape: [product.rank, columns] },
     };
-    const session = await this.#session(from.dtype, to.dtype, product !== undefined);
-    await session.run({ weight: numbers(from, shape), ...factors }, { into: { result: numbers(to, shape) } });
+    const key = `${from.dtype} ${to.dtype} ${product !== undefined}`;
+    const idle = this.#idle.get(key) ?? [];
+    this.#idle.set(key, idle);
+    const session = idle.pop() ?? await this.#load(from.dtype, to.dtype, product !== undefined);
+    try {
+      await session.run({ weight: numbers(from, shape), ...factors }, { into: { result: numbers(to, shape) } });
+    } finally {
+      idle.push(session);
+    }
   }
 
-  /** Gives the memory back. */
+  /** Gives the memory back. No run may be under way. */
   async release(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).release();
-    this.#sessions.clear();
+    for (const session of this.#all.splice(0)) await session.release();
+    this.#idle.clear();
   }
 
-  #session(from: Stored, to: Stored, product: boolean): Promise<OrtSession> {
-    const key = `${from} ${to} ${product}`;
-    // Threads that spin between two runs take the processor from those that read and write: half of all its time.
-    const config = { "session.intra_op.allow_spinning": "0" };
-    const session = this.#sessions.get(key) ?? OrtSession.load(graph(from, to, product), { config });
-    this.#sessions.set(key, session);
+  async #load(from: Stored, to: Stored, product: boolean): Promise<OrtSession> {
+    const session = await OrtSession.load(graph(from, to, product), { threads: 1 });
+    this.#all.push(session);
     return session;
   }
 }
