@@ -40,6 +40,6 @@ await Deno.remove(folder, { recursive: true });
 await report("generate", "deno run -A bench/generate.ts PYTHON", {
   milliseconds: { ours: result.ours, theirs: result.theirs },
   ratio: result.ratio,
-  wanted: "ratio ≤ 0.35",
+  wanted: "ratio ≤ 0.25",
   worstPixelOf255: Math.round(worst),
 });

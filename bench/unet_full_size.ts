@@ -15,12 +15,10 @@ import { readMemory, resetPeak } from "../lib/measure/memory.ts";
 import { int8Unet } from "../lib/model/int8.ts";
 import { onnxRuntimeCpu } from "../lib/model/sessions/onnxruntime.ts";
 import { openVino } from "../lib/model/sessions/openvino.ts";
-import { float16FromFloat32 } from "../lib/tensor/half.ts";
-import { torchGenerator } from "../lib/tensor/random/mod.ts";
 import { readUnetConfig } from "../lib/weights/config.ts";
 import { openSafetensors } from "../lib/weights/safetensors.ts";
 import { sourcesOf, Weights } from "../lib/weights/weights.ts";
-import { SDXL_CONFIGS, tensorsOf, writeSparse } from "../tests/synthetic.ts";
+import { fillWithNormals, SDXL_CONFIGS, tensorsOf, writeSparse } from "../tests/synthetic.ts";
 import { type Cost, cost, costSpread, report } from "./harness.ts";
 import { inputsOf } from "./unet_inputs.ts";
 
@@ -67,17 +65,6 @@ async function one(way: string, folder: string): Promise<v.InferOutput<typeof me
   const stepPeak = readMemory().peak;
   await session.release();
   return { before, loadPeak, stepPeak, released: readMemory().resident, milliseconds: costSpread(costs) };
-}
-
-/** Fills what a sparse file holds after its header. The block's length is prime, so no two tensors are alike. */
-async function fillWithNormals(path: string): Promise<void> {
-  const block = float16FromFloat32(torchGenerator(0).randn(33_554_393).values.map((value) => 0.02 * value));
-  using file = await Deno.open(path, { read: true, write: true });
-  const length = new Uint8Array(8);
-  await file.read(length);
-  const { size } = await file.stat();
-  let at = await file.seek(8 + Number(new DataView(length.buffer).getBigUint64(0, true)), Deno.SeekMode.Start);
-  while (at < size) at += await file.write(block.subarray(0, size - at));
 }
 
 if (positionals[0] === "one") {

@@ -4,14 +4,18 @@
  *
  *     deno run -A bench/unet_step.ts PYTHON [--precisions fp32,int8] [--ways eager,compile,bf16] [--rounds 5] [--threads 2]
  *
- * PYTHON has torch and diffusers. The weights (1.6 GB) are made on first use in .scratch/, which git ignores.
+ * A precision such as `openvino:bf16` is the kit on OpenVINO, and so is a way, which is then OpenVINO's own Python on
+ * the kit's graph. PYTHON has torch and diffusers, and `openvino` where a way names it. The weights (1.6 GB) are made on
+ * first use in .scratch/, which git ignores.
  */
 
 import { parseArgs } from "node:util";
+import type { Lowering } from "../lib/graph/builder.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { int8Unet } from "../lib/model/int8.ts";
 import { onnxRuntimeCpu } from "../lib/model/sessions/onnxruntime.ts";
-import type { Session } from "../lib/model/sessions/session.ts";
+import { openVino } from "../lib/model/sessions/openvino.ts";
+import type { Runtime, Session } from "../lib/model/sessions/session.ts";
 import type { Tensor } from "../lib/tensor/tensor.ts";
 import { readUnetConfig } from "../lib/weights/config.ts";
 import { openSafetensors, readTensor, writeSafetensors } from "../lib/weights/safetensors.ts";
@@ -49,18 +53,26 @@ const weights = new Weights(
 const feeds = inputsOf(architecture);
 await writeSafetensors(inputs, new Map(Object.entries(feeds)));
 
+const precisions = options.precisions.split(",");
+const named = [...precisions, ...ways];
 const runtime = onnxRuntimeCpu({ threads });
+const openvino = named.some((name) => name.startsWith("openvino:")) ? openVino({ threads }) : undefined;
 const loads: Record<string, number> = {};
 const sessions = new Map<string, Session>();
-for (const precision of options.precisions.split(",")) {
-  const lowering = precision === "int8"
-    ? await int8Unet(runtime.lowering, { architecture, weights, told: "by config" }, { folder })
-    : runtime.lowering;
+for (const precision of precisions) {
+  const { load, lowering } = await wayOf(precision);
   const name = `fewstep ${precision}`;
-  const load = async () => sessions.set(name, await runtime.load(buildUnet(architecture, weights, { lowering })));
-  loads[name] = await time(load);
+  loads[name] = await time(async () => sessions.set(name, await load(buildUnet(architecture, weights, { lowering }))));
 }
-const { peer, versions } = await Peer.start(python, ["bench/peers/unet_step.py", folder, inputs, String(threads)]);
+const theirGraphs: string[] = [];
+for (const way of ways.filter((name) => name.startsWith("openvino:"))) {
+  const { bytes, root } = buildUnet(architecture, weights, { lowering: (await wayOf(way)).lowering });
+  const path = `${folder}/${way.replace(":", "_")}.onnx`;
+  await Deno.writeFile(path, Uint8Array.from(bytes));
+  theirGraphs.push(way, path, root);
+}
+const peerArgs = ["bench/peers/unet_step.py", folder, inputs, String(threads), ...theirGraphs];
+const { peer, versions } = await Peer.start(python, peerArgs);
 
 const outputs = new Map<string, Tensor>();
 const first: Record<string, number> = {};
@@ -86,9 +98,10 @@ for (const session of sessions.values()) await session.release();
 
 const spreads = Object.fromEntries([...costs].map(([name, list]) => [name, costSpread(list)]));
 const reference = outputs.get("eager");
-const command = `deno run -A bench/unet_step.ts PYTHON --ways ${options.ways} --threads ${threads}`;
-await report(`unet_step_${ways.join("-")}_${threads}`, command, {
-  runtime: runtime.name,
+const command =
+  `deno run -A bench/unet_step.ts PYTHON --precisions ${options.precisions} --ways ${options.ways} --threads ${threads}`;
+await report(`unet_step_${ways.join("-").replaceAll(":", "_")}_${threads}`, command, {
+  runtimes: [runtime, ...(openvino ? [openvino] : [])].map(({ name }) => name),
   peer: versions,
   threads,
   loadMilliseconds: loads,
@@ -97,8 +110,25 @@ await report(`unet_step_${ways.join("-")}_${threads}`, command, {
   ratio: Object.fromEntries([...sessions.keys()].map((name) => [name, ratios(spreads, name)])),
   relativeL2: reference &&
     Object.fromEntries([...outputs].map(([name, { data }]) => [name, relativeL2(data, reference.data)])),
-  wanted: "fp32: ratio ≤ 0.75 to eager, ≤ 0.90 to compile; int8: ratio ≤ 0.45 to eager, relative L2 ≤ 0.05",
+  wanted: "fp32: ratio ≤ 0.75 to eager, ≤ 0.90 to compile; int8: ratio ≤ 0.45 to eager, relative L2 ≤ 0.05; " +
+    "openvino:bf16: ratio ≤ 0.24 to eager, ≤ 1.03 to openvino:bf16 of its own Python",
 });
+
+/** What loads the U-Net in one of the precisions, and how it is written there. */
+async function wayOf(precision: string): Promise<{ load: Runtime["load"]; lowering: Lowering }> {
+  if (precision === "int8") {
+    const lowering = await int8Unet(runtime.lowering, { architecture, weights, told: "by config" }, { folder });
+    return { load: (network) => runtime.load(network), lowering };
+  }
+  if (openvino === undefined || !precision.startsWith("openvino:")) {
+    return { load: (network) => runtime.load(network), lowering: runtime.lowering };
+  }
+  const lowering = precision === "openvino:bf16" ? openvino.reduced?.bf16 : openvino.lowering;
+  if (lowering === undefined || "bf16" in openvino.refused && precision === "openvino:bf16") {
+    throw new RangeError(`Cannot run ${precision}: ${openvino.refused.bf16}.`);
+  }
+  return { load: (network) => openvino.load(network), lowering };
+}
 
 /** One of ours to each of theirs. */
 function ratios(spreads: Readonly<Record<string, CostSpread>>, name: string) {

@@ -7,6 +7,8 @@ import { cpu } from "../lib/graph/lowering.ts";
 import { buildClipText } from "../lib/graph/clip.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { buildVaeDecoder, buildVaeEncoder } from "../lib/graph/vae.ts";
+import { float16FromFloat32 } from "../lib/tensor/half.ts";
+import { torchGenerator } from "../lib/tensor/random/mod.ts";
 import { type Shape, sizeOf } from "../lib/tensor/tensor.ts";
 import { readClipTextConfig } from "../lib/weights/clip_config.ts";
 import { readUnetConfig, readVaeConfig } from "../lib/weights/config.ts";
@@ -121,6 +123,17 @@ export async function writeSparse(path: string, shapes: ReadonlyMap<string, Shap
   start.set(json, 8);
   await Deno.writeFile(path, start);
   await Deno.truncate(path, start.length + end);
+}
+
+/** Fills what a sparse file holds after its header with half floats. The block's length is prime: no two tensors are alike. */
+export async function fillWithNormals(path: string): Promise<void> {
+  const block = float16FromFloat32(torchGenerator(0).randn(33_554_393).values.map((value) => 0.02 * value));
+  using file = await Deno.open(path, { read: true, write: true });
+  const length = new Uint8Array(8);
+  await file.read(length);
+  const { size } = await file.stat();
+  let at = await file.seek(8 + Number(new DataView(length.buffer).getBigUint64(0, true)), Deno.SeekMode.Start);
+  while (at < size) at += await file.write(block.subarray(0, size - at));
 }
 
 type Shapes = ReadonlyMap<string, Shape>;
