@@ -2,6 +2,7 @@
 
 import { equal, ok } from "../assert.ts";
 import { inFolder } from "../files.ts";
+import { join } from "node:path";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const config: { readonly tasks: Readonly<Record<string, { readonly command: string }>> } = JSON.parse(
@@ -60,6 +61,32 @@ Deno.test("generate on local files needs no network, and no token gets into what
     equal(said.length, 5);
     for (const text of said) ok(!text.includes(TOKEN) && !text.includes(TOKEN.slice(3, 20)), "it tells the token");
   }));
+
+/** What tells ONNX Runtime that it runs on a CI machine, where it reports nothing by itself. */
+const CI = ["CI", "GITHUB_ACTIONS", "TF_BUILD", "CODEBUILD_BUILD_ID", "BUILD_ID", "JENKINS_URL", "GITLAB_CI"];
+
+Deno.test("ONNX Runtime reports nothing to its maker: nothing of its own gets into the user's folders", () =>
+  inFolder(async (folder) => {
+    const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !CI.includes(name)));
+    delete env.ORT_DISABLE_TELEMETRY;
+    const out = join(folder, "a.png");
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["task", "--quiet", "generate", ...TINY, "--out", out],
+      cwd: ROOT,
+      clearEnv: true,
+      env: { ...env, DENO_DIR: await denoFolder(), HOME: folder, XDG_CACHE_HOME: folder, XDG_CONFIG_HOME: folder },
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    equal(success, true);
+    equal([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.png"]);
+  }));
+
+/** Where this Deno keeps what it has compiled: the next one need not compile it again, nor into a test's folder. */
+async function denoFolder(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], cwd: ROOT }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
 
 Deno.test("importing the kit touches no network, writes nothing and starts nothing", () =>
   inFolder(async (folder) => {

@@ -178,7 +178,15 @@ function openIn(folder: string): { readonly version: string; readonly functions:
   return { version, functions: functionsOf(new Deno.UnsafePointerView(api)) };
 }
 
+/**
+ * Unless this is set when the library is opened, it sends its maker what machine and which models it runs on, and keeps a
+ * number for this machine and what is not sent yet in the user's cache: since 1.29, on CI machines alone not.
+ * https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md
+ */
+const NO_REPORTS = "ORT_DISABLE_TELEMETRY";
+
 function openAt(path: string) {
+  if (Deno.env.get(NO_REPORTS) === undefined) Deno.env.set(NO_REPORTS, "1");
   const symbols = { OrtGetApiBase: { parameters: [], result: "pointer" } } as const;
   try {
     // Windows looks for what a library needs among what is loaded, before any folder.
