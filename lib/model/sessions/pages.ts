@@ -10,6 +10,7 @@ function libc() {
   return Deno.dlopen("libc.so.6", {
     open: { parameters: ["buffer", "i32"], result: "i32" },
     close: { parameters: ["i32"], result: "i32" },
+    lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
     mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
     madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
     munmap: { parameters: ["usize", "usize"], result: "i32" },
@@ -18,7 +19,7 @@ function libc() {
   }).symbols;
 }
 
-const [READ_ONLY, CLOSE_ON_EXEC, READABLE, PRIVATE, DROP] = [0, 0o2000000, 1, 2, 4];
+const [READ_ONLY, CLOSE_ON_EXEC, END, READABLE, PRIVATE, DROP] = [0, 0o2000000, 2, 1, 2, 4];
 const FAILED = 2n ** 64n - 1n;
 
 let opened: ReturnType<typeof libc> | undefined;
@@ -44,14 +45,14 @@ export class MappedFile {
     this.#length = length;
   }
 
-  /** Undefined where the kit cannot map: elsewhere than on Linux the runtimes map by themselves. */
+  /** Undefined where the kit cannot map it. Elsewhere than on Linux the runtimes map by themselves. */
   static open(path: string): MappedFile | undefined {
     const c = calls();
     if (c === undefined) return undefined;
-    const length = BigInt(Deno.statSync(path).size);
     const file = c.open(text(path), READ_ONLY | CLOSE_ON_EXEC);
     if (file < 0) return undefined;
     try {
+      const length = c.lseek(file, 0n, END);
       const address = c.mmap(null, length, READABLE, PRIVATE, file, 0n);
       return address === FAILED ? undefined : new MappedFile(address, length);
     } finally {
