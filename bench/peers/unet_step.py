@@ -1,8 +1,9 @@
 """One U-Net step by diffusers, asked turn by turn: unet_step.py MODEL INPUTS THREADS, MODEL a folder, INPUTS a .safetensors.
 
-A line on stdin names a way (eager, compile, bf16), or `save PATH` for the last output; each is answered by a line of
-JSON. Between lines the process waits and computes nothing. Further arguments, by threes, are ways of OpenVINO: name
-(openvino:fp32, openvino:bf16), path of the ONNX graph, folder that its weights are named from.
+A line on stdin names a way (eager, compile, bf16 by autocast, bf16-weights with the weights in it too), or `save PATH`
+for the last output; each is answered by a line of JSON. Between lines the process waits and computes nothing. Further
+arguments, by threes, are ways of OpenVINO: name (openvino:fp32, openvino:bf16), path of the ONNX graph, folder that its
+weights are named from.
 """
 
 import io
@@ -22,6 +23,7 @@ unet = UNet2DConditionModel.from_pretrained(model).eval()
 given = load_file(inputs)
 conditions = {"text_embeds": given["text_embeds"], "time_ids": given["time_ids"]}
 compiled = None
+halved = None
 
 
 def openvino_request(name, path, root):
@@ -61,10 +63,31 @@ def openvino_step(way):
     return torch.from_numpy(sample.copy()), spent
 
 
+def bfloat16_step():
+    global halved
+    if halved is None:
+        halved = UNet2DConditionModel.from_pretrained(model, torch_dtype=torch.bfloat16).eval()
+    half = {name: value.to(torch.bfloat16) for name, value in given.items()}
+    started, used = time.perf_counter(), time.process_time()
+    sample = halved(
+        half["sample"],
+        given["timestep"],
+        encoder_hidden_states=half["encoder_hidden_states"],
+        added_cond_kwargs={"text_embeds": half["text_embeds"], "time_ids": half["time_ids"]},
+        return_dict=False,
+    )[0]
+    return sample, {
+        "wall": 1000 * (time.perf_counter() - started),
+        "processor": 1000 * (time.process_time() - used),
+    }
+
+
 @torch.inference_mode()
 def step(way):
     global compiled
     run = unet
+    if way == "bf16-weights":
+        return bfloat16_step()
     if way == "compile":
         if compiled is None:
             compiled = torch.compile(unet)

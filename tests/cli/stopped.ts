@@ -12,7 +12,7 @@ const stopped: Command = {
   examples: [],
   kept: "All is well.",
   async run(_, { signal }) {
-    await new Promise((resolve) => setTimeout(resolve, 200)); // until the other thread listens
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // until the other thread listens
     if (way === "runs") return await runs();
     console.log("begins");
     const end = performance.now() + (way === "blocks" ? 20_000 : 300);
