@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { ensurePython } from "./notebooks/python.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const FOLDER = join(ROOT, ".scratch/coverage");
@@ -65,6 +66,7 @@ const open = tests.filter((path) => !state.passed[path]);
 /** A folder for each test file: Deno empties the one that it is given. */
 const profilesOf = (path: string) => join(PROFILES, path.replaceAll("/", "_"));
 console.log(`${tests.length} test files, ${open.length} of them to run.`);
+await ensurePython();
 await Deno.mkdir(PROFILES, { recursive: true });
 for (const [i, path] of open.entries()) {
   const began = performance.now();

@@ -43,7 +43,8 @@ const TESTS = {
     "tests/weights/quantize_test.ts", "tests/weights/diffusers_config_test.ts", "tests/weights/remembered_test.ts",
     "tests/weights/disks_test.ts", "tests/weights/links_test.ts", "tests/weights/lora_test.ts",
     "tests/weights/read_test.ts", "tests/weights/opened_test.ts", "tests/model/clip_test.ts", "tests/compat/v1_test.ts",
-    "tests/fuzz/found_test.ts", "tests/model/inspect",
+    "tests/fuzz/found_test.ts", "tests/model/inspect", "tests/weights/layouts_test.ts", "tests/weights/dtypes_test.ts",
+    "tests/weights/said_test.ts", "tests/weights/told_test.ts", "tests/model/bake_test.ts",
   ],
 } as const; // deno-fmt-ignore
 

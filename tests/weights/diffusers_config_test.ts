@@ -1,7 +1,7 @@
 /** Configs written from architectures say what diffusers' own said. */
 
 import { parseUnetConfig } from "fewstep/weights/config.ts";
-import { unetConfigOf } from "fewstep/weights/diffusers_config.ts";
+import { clipTextConfigOf, unetConfigOf } from "fewstep/weights/diffusers_config.ts";
 import { equal, throwsSentence } from "../assert.ts";
 import { SDXL_CONFIGS } from "../synthetic.ts";
 
@@ -38,4 +38,33 @@ Deno.test("depths that a config cannot say are refused in a sentence", async () 
     () => unetConfigOf({ ...unet, mid }),
     /^Cannot write unet\/config\.json: .*\[3\] in the middle.*Bake as a single file\.$/,
   );
+});
+
+Deno.test("a text encoder's config says its projection and its last token, and the two before it", () => {
+  const clip = {
+    hiddenSize: 64,
+    intermediateSize: 128,
+    heads: 2,
+    layers: 3,
+    vocabularySize: 1000,
+    positions: 77,
+    activation: "gelu",
+    epsilon: 1e-5,
+    eosTokenId: 999,
+    projectionDim: undefined,
+  } as const;
+  const plain = clipTextConfigOf(clip, "float16");
+  equal([plain.architectures, plain.bos_token_id, plain.eos_token_id, plain.pad_token_id], [
+    ["CLIPTextModel"],
+    998,
+    999,
+    999,
+  ]);
+  const projected = clipTextConfigOf({ ...clip, projectionDim: 32, eosTokenId: 2 }, "float32");
+  equal([projected.architectures, projected.bos_token_id, projected.eos_token_id, projected.pad_token_id], [
+    ["CLIPTextModelWithProjection"],
+    0,
+    2,
+    1,
+  ]);
 });

@@ -124,3 +124,22 @@ Deno.test("a config that is no JSON, and an index that points out of its folder"
     await Deno.writeTextFile(join(unet, "config.json"), "{");
     await throwsSentence(() => openCheckpoint(model), /unet\/config\.json: it is not JSON/);
   }));
+
+Deno.test("an index may name a thousand shards, and no more", () =>
+  inFolder(async (folder) => {
+    const model = join(folder, "model");
+    await copyFolder(goldenPath("tiny-sdxl"), model);
+    const index = join(model, "unet/diffusion_pytorch_model.safetensors.index.json");
+    await Deno.remove(join(model, "unet/diffusion_pytorch_model.safetensors"));
+    const named = (count: number) =>
+      Deno.writeTextFile(
+        index,
+        JSON.stringify({
+          weight_map: Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `${i}.safetensors`])),
+        }),
+      );
+    await named(1000);
+    await throwsSentence(() => openCheckpoint(model), /\.safetensors: it does not exist/);
+    await named(1001);
+    await throwsSentence(() => openCheckpoint(model), /it names 1001 shards, allowed are 1000/);
+  }));

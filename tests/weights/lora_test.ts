@@ -106,3 +106,16 @@ Deno.test("a module that is there twice, or by half, is told by its name", async
   const { modules } = await opened(linear);
   ok(modules.unet.size === 1 && modules.text_encoder.size === 0, "one module was wanted");
 });
+
+Deno.test("of a hundred names two may be strange: they are listed; three of a hundred and one are too many", async () => {
+  const linears = [...model.unet.weights.refs].filter(({ key, shape }) =>
+    /\.(to_[qkv]|to_out\.0|net\.2)\.weight$/.test(key) && shape.length === 2
+  ).slice(0, 98);
+  equal(linears.length, 98);
+  const modules = linears.flatMap(({ key, shape: [out, columns] }) =>
+    pair(`unet.${key.slice(0, -".weight".length)}`, tensor(1, columns), tensor(out, 1))
+  );
+  const strange = (count: number) => Array.from({ length: count }, (_, i) => [`note.${i}`, scalar(0)] as const);
+  equal((await opened([...modules, ...strange(2)])).unmatched, ["note.0", "note.1"]);
+  await throwsSentence(() => opened([...modules, ...strange(3)]), /3 of its 101 modules are not in this model/);
+});

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { sha256 } from "../../lib/weights/digest.ts";
 import { rememberedSha256 } from "../../lib/weights/remembered.ts";
 import { inFolder } from "../files.ts";
@@ -19,4 +19,12 @@ Deno.test("a large file's digest is remembered until the file changes; a broken 
     equal(await rememberedSha256(path, `${folder}/memory`), digest);
     await Deno.writeTextFile(memory, "{");
     equal(await rememberedSha256(path, `${folder}/memory`), digest);
+  }));
+
+Deno.test("a small file is hashed each time: nothing is remembered", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/small.safetensors`;
+    await Deno.writeFile(path, new Uint8Array(1000));
+    equal(await rememberedSha256(path, `${folder}/memory`), await sha256(path));
+    deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["small.safetensors"]);
   }));

@@ -147,3 +147,15 @@ Deno.test("writing where nothing can be written is a sentence and leaves nothing
     );
     equal(await Array.fromAsync(Deno.readDir(folder)), []);
   }));
+
+Deno.test("at the edges: eight bytes are a header of none, and a hundred million are still allowed", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "a.safetensors");
+    const announced = (length: bigint) => Deno.writeFile(path, new Uint8Array(new BigUint64Array([length]).buffer));
+    await announced(0n);
+    await throwsSentence(() => openSafetensors(path), /safetensors: (?!it has 8 bytes)/);
+    await announced(100_000_000n);
+    await throwsSentence(() => openSafetensors(path), /its header should end at byte 100000008, the file ends at 8/);
+    await announced(100_000_001n);
+    await throwsSentence(() => openSafetensors(path), /announce a header of 100000001 bytes, allowed are 100000000/);
+  }));
