@@ -88,11 +88,13 @@ async function child(folder: string, body: string, ...before: string[]): Promise
   await Deno.chmod(path, 0o644);
   const deno = [Deno.execPath(), "run", "--quiet", "--no-check", "--no-lock", "--no-config", "-A", path];
   const [command, ...args] = [...before, ...deno];
+  // Where coverage is counted, another user's process could not write what it counts.
+  const { DENO_COVERAGE_DIR: _, ...inherited } = Deno.env.toObject();
   const { stdout, stderr } = await new Deno.Command(command, {
     args,
     cwd: folder,
-    // Where coverage is counted, another user's process could not write what it counts.
-    env: { DENO_DIR: join(folder, "deno"), HOME: folder, NO_COLOR: "1", DENO_COVERAGE_DIR: "" },
+    clearEnv: true,
+    env: { ...inherited, DENO_DIR: join(folder, "deno"), HOME: folder, NO_COLOR: "1" },
   })
     .output();
   return (new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr)).trim();
