@@ -202,6 +202,7 @@ export interface External {
   readonly byteLength: number;
 }
 
+/** The weights of a network, where they lie. */
 export function externalsOf({ bytes, root }: Network): readonly External[] {
   return partsOf(bytes).initializers.filter((tensor) => externalBytes(tensor) > 0).map((tensor) => {
     const { location = "", offset = "0" } = Object.fromEntries(
