@@ -143,3 +143,20 @@ Deno.test("an index may name a thousand shards, and no more", () =>
     await named(1001);
     await throwsSentence(() => openCheckpoint(model), /it names 1001 shards, allowed are 1000/);
   }));
+
+Deno.test("a VAE's own folder is taken for a vae, with what its config says", () =>
+  inFolder(async (folder) => {
+    const [model, own] = [goldenPath("tiny-sdxl"), join(folder, "vae")];
+    await copyFolder(join(model, "vae"), own);
+    await editJson(join(own, "config.json"), { scaling_factor: 0.5 });
+    const { vae } = await openCheckpoint(model, { vae: own });
+    equal([vae.told, vae.weights.files.map(({ path }) => path)], [
+      "by config",
+      [join(own, "diffusion_pytorch_model.safetensors")],
+    ]);
+    equal("scalingFactor" in vae.architecture && vae.architecture.scalingFactor, 0.5);
+    await throwsSentence(
+      () => openCheckpoint(model, { unet: own }),
+      /^Cannot take the unet from .*: it is a VAE folder\.$/,
+    );
+  }));
