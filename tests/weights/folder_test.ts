@@ -160,3 +160,23 @@ Deno.test("a VAE's own folder is taken for a vae, with what its config says", ()
       /^Cannot take the unet from .*: it is a VAE folder\.$/,
     );
   }));
+
+for (
+  const [part, named] of [
+    ["unet", "unet"],
+    ["vae", "vae"],
+    ["text_encoder", "first text encoder"],
+    ["text_encoder_2", "second text encoder"],
+  ]
+) {
+  Deno.test(`a folder without ${part} is no whole model: the sentence names it`, () =>
+    inFolder(async (folder) => {
+      const model = join(folder, "model");
+      await copyFolder(goldenPath("tiny-sdxl"), model);
+      await Deno.remove(join(model, part), { recursive: true });
+      const index = join(model, "model_index.json");
+      const { [part]: _, ...rest } = JSON.parse(await Deno.readTextFile(index));
+      await Deno.writeTextFile(index, JSON.stringify(rest));
+      await throwsSentence(() => openCheckpoint(model), new RegExp(`a diffusers folder without ${named}\\.`));
+    }));
+}
