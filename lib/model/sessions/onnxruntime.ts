@@ -5,9 +5,10 @@ import type { Network } from "../../graph/builder.ts";
 import { layersOf } from "../../graph/proto.ts";
 import { type NetworkProfile, readTrace } from "../../measure/profile.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { onnxRuntimeLibrary } from "./onnxruntime_library.ts";
 import { LeanSession } from "./lean.ts";
-import { OrtSession, type OrtSessionOptions, withCuda } from "./onnxruntime_session.ts";
+import { onnxRuntimeLibrary } from "./onnxruntime_library.ts";
+import { type Provider, withCuda } from "./onnxruntime_providers.ts";
+import { OrtSession, type OrtSessionOptions } from "./onnxruntime_session.ts";
 import { PinnedSession } from "./pinned.ts";
 import type { Feeds, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
 import { ways } from "./ways.ts";
@@ -91,7 +92,7 @@ export function onnxRuntimeCuda(): Runtime {
 const CUDA_OPTIONS = { arena_extend_strategy: "kSameAsRequested", use_tf32: "0" } as const;
 
 /** Loads networks for a GPU, once for each size: what depends on sizes alone would fall to the processor otherwise. */
-function pinnedOn(provider: NonNullable<OrtSessionOptions["provider"]>): Runtime["load"] {
+function pinnedOn(provider: Provider): Runtime["load"] {
   const load = async (network: Network, { signal }: SessionRunOptions = {}) => {
     const config = { ...weightsOf(network), "session.disable_cpu_ep_fallback": "1" };
     return new OnnxRuntimeSession(await OrtSession.load(network, { provider, config }, signal));

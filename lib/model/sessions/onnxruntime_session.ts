@@ -8,8 +8,9 @@
 
 import type { Shape } from "../../tensor/tensor.ts";
 import { addressOf, text, textAt, TextList, wideText } from "./foreign.ts";
-import { trimHeap } from "./pages.ts";
+import { appendProvider, type Provider } from "./onnxruntime_providers.ts";
 import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
+import { trimHeap } from "./pages.ts";
 
 /** A tensor in JavaScript's memory. A run's must not change before the run is done. */
 export interface Numbers {
@@ -31,7 +32,7 @@ export interface OrtSessionOptions {
   /** Tensors that are taken where they lie, and not from their files. */
   readonly initializers?: readonly Initializer[];
   /** What computes, and its own options. Default: the processor. */
-  readonly provider?: { readonly name: "WebGPU" | "CUDA"; readonly options: Readonly<Record<string, string>> };
+  readonly provider?: Provider;
   /** Where the trace of its runs is begun: a path that the runtime adds a time to. Default: there is none. */
   readonly trace?: string;
 }
@@ -284,44 +285,7 @@ function setUp(
     const path = Deno.build.os === "windows" ? wideText(trace) : text(trace);
     library.want(functions.enableProfiling.call(settings, path), what);
   }
-  if (provider !== undefined) append(library, settings, provider, what);
-}
-
-function append(
-  library: OnnxRuntimeLibrary,
-  settings: Deno.PointerObject,
-  { name, options }: NonNullable<OrtSessionOptions["provider"]>,
-  what: string,
-): void {
-  if (name === "WebGPU") {
-    const [keys, values] = [new TextList(Object.keys(options)), new TextList(Object.values(options))];
-    const status = library.functions.appendProvider
-      .call(settings, text(name), keys.addresses, values.addresses, keys.length);
-    return library.want(status, what);
-  }
-  withCuda(library, options, what, (cuda) => library.want(library.functions.appendCuda.call(settings, cuda), what));
-}
-
-/**
- * Loads the CUDA provider, and gives it its options.
- *
- * @throws Error with the library's own words where it, or a library that it needs, cannot be loaded
- */
-export function withCuda(
-  library: OnnxRuntimeLibrary,
-  options: Readonly<Record<string, string>>,
-  what: string,
-  use: (options: Deno.PointerObject) => void,
-): void {
-  const { functions } = library;
-  const [keys, values] = [new TextList(Object.keys(options)), new TextList(Object.values(options))];
-  const cuda = library.made((out) => functions.createCudaOptions.call(out), what);
-  try {
-    library.want(functions.updateCudaOptions.call(cuda, keys.addresses, values.addresses, keys.length), what);
-    use(cuda);
-  } finally {
-    functions.releaseCudaOptions.call(cuda);
-  }
+  if (provider !== undefined) appendProvider(library, settings, provider, what);
 }
 
 /** What an aborted call says of itself is no news: the signal's reason is. */
