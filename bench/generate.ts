@@ -6,6 +6,7 @@
  */
 
 import { readPicture } from "../lib/view/picture.ts";
+import { peerEnvironment } from "./peer.ts";
 import { paired, report, time } from "./harness.ts";
 
 const [python] = Deno.args;
@@ -20,7 +21,8 @@ const folder = await Deno.makeTempDir();
 const [ours, theirs] = [`${folder}/ours.png`, `${folder}/theirs.png`];
 
 async function run(command: string, args: readonly string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args: [...args], stdout: "null" }).output();
+  const { success, stderr } = await new Deno.Command(command, { args: [...args], stdout: "null", ...peerEnvironment() })
+    .output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
