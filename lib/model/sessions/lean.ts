@@ -7,10 +7,7 @@ import { externalsOf, type Network } from "../../graph/proto.ts";
 import { MappedFile } from "./pages.ts";
 import { type Numbers, OrtSession, type OrtSessionOptions, type Result } from "./onnxruntime_session.ts";
 
-/**
- * Milliseconds between two times of giving pages back. A step on two cores reads about half a gigabyte in it; reading
- * pages again that are still wanted costs less than a thousandth of the time.
- */
+/** Milliseconds between two times of giving pages back: SDXL's U-Net on two cores reads about half a gigabyte in it. */
 const PERIOD = 500;
 
 export class LeanSession {
@@ -22,6 +19,7 @@ export class LeanSession {
     this.#files = files;
   }
 
+  /** As `OrtSession.load`. Files that cannot be mapped are left to the runtime. */
   static async load(network: Network, options: OrtSessionOptions, signal?: AbortSignal): Promise<LeanSession> {
     const files = new Map<string, MappedFile>();
     try {
