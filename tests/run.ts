@@ -14,7 +14,8 @@ import { ensurePython } from "./notebooks/python.ts";
 const environment = { MALLOC_MMAP_THRESHOLD_: "65536" };
 
 async function deno(...args: string[]): Promise<boolean> {
-  const { success } = await new Deno.Command(Deno.execPath(), { args, env: environment }).spawn().status;
+  const { success, signal } = await new Deno.Command(Deno.execPath(), { args, env: environment }).spawn().status;
+  if (signal !== null) console.log(`\ndeno ${args[0]} was ended by ${signal}`);
   return success;
 }
 

@@ -34,7 +34,7 @@ export type Dimension = number | string;
 
 export interface Port {
   readonly name: string;
-  readonly dtype: "float32" | "int32" | "uint16";
+  readonly dtype: "float32" | "int32" | "float16" | "bfloat16";
   /** Missing where a value was made an output afterwards: it may have any rank. */
   readonly shape?: readonly Dimension[];
 }
@@ -92,7 +92,12 @@ const ONNX_TYPE: Readonly<Record<DType, DataType>> = {
   BOOL: DataType.BOOL,
 };
 
-const PORT_TYPE = { float32: DataType.FLOAT, int32: DataType.INT32, uint16: DataType.UINT16 } as const;
+const PORT_TYPE = {
+  float32: DataType.FLOAT,
+  int32: DataType.INT32,
+  float16: DataType.FLOAT16,
+  bfloat16: DataType.BFLOAT16,
+} as const;
 
 /** Number types by the number that ONNX gives them, for `Cast`. */
 export const CAST = {
@@ -100,7 +105,6 @@ export const CAST = {
   int64: DataType.INT64,
   float16: DataType.FLOAT16,
   bfloat16: DataType.BFLOAT16,
-  uint16: DataType.UINT16,
 } as const;
 
 export interface NodeOptions {

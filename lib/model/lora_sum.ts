@@ -1,11 +1,12 @@
-/** What LoRAs add to a weight: Σ strength·(alpha/rank)·up·down, as one product of two small matrices. */
+/** What LoRAs add to a weight: Σ strength·(alpha/rank)·up·down. */
 
 import { sizeOf } from "../tensor/tensor.ts";
 import type { LoraModule, LoraPart } from "../weights/lora.ts";
 import { type OpenFiles, readEntry } from "../weights/safetensors.ts";
-import { shapeOf, type WeightRef, type Weights } from "../weights/weights.ts";
+import type { WeightRef, Weights } from "../weights/weights.ts";
 import type { LoadedLora } from "./loras.ts";
-import type { LowRank, Stored, WeightArithmetic } from "./sessions/weight_arithmetic.ts";
+import type { MemoryPool } from "./sessions/foreign.ts";
+import type { LowRank, Stored, StoredRows } from "./sessions/weight_arithmetic.ts";
 
 /** One weight, and what is added to it. */
 export interface Change {
@@ -25,57 +26,24 @@ export function changesOf(weights: Weights, part: LoraPart, loras: readonly Load
   return changes;
 }
 
-/**
- * The product of a change: several LoRAs side by side are one of the sum of their ranks.
- *
- * @returns `up` `[out, ranks]`, `down` `[ranks, in]` with strengths and scales in it; undefined where nothing is added
- */
-export async function productOf(
-  { ref, modules }: Change,
-  files: OpenFiles,
-  arithmetic: WeightArithmetic,
-): Promise<LowRank | undefined> {
-  if (modules.length === 0) return undefined;
-  const shape = shapeOf(ref);
-  const [out] = shape;
-  const columns = sizeOf(shape) / out;
-  const rank = modules.reduce((sum, { module: { down } }) => sum + down.shape[0], 0);
-  const parts = [];
-  for (const { module, strength } of modules) {
-    const [left, right] = [await wide(module.up, files, arithmetic), await wide(module.down, files, arithmetic)];
-    const factor = strength * module.scale;
-    for (let i = 0; i < right.length; i++) right[i] *= factor;
-    parts.push({ left, right, own: module.down.shape[0] });
-  }
-  if (parts.length === 1) return { up: parts[0].left, down: parts[0].right, rank };
-  const up = new Float32Array(out * rank);
-  const down = new Float32Array(rank * columns);
-  let before = 0;
-  for (const { left, right, own } of parts) {
-    down.set(right, before * columns);
-    for (let row = 0; row < out; row++) {
-      up.set(left.subarray(row * own, (row + 1) * own), row * rank + before);
-    }
-    before += own;
-  }
-  return { up, down, rank };
+/** The products of a change, as they lie in their files, in the pool's memory. */
+export function productsOf({ modules }: Change, files: OpenFiles, pool: MemoryPool): Promise<readonly LowRank[]> {
+  return Promise.all(modules.map(async ({ module: { up, down, scale }, strength }) => {
+    const [left, right] = await Promise.all([stored(up, files, pool), stored(down, files, pool)]);
+    return { up: left, down: right, rank: down.shape[0], factor: strength * scale };
+  }));
 }
 
 /** How the arithmetic calls the number types that it reads. */
 export const STORED: Readonly<Partial<Record<WeightRef["dtype"], Stored>>> = { F32: "fp32", F16: "fp16", BF16: "bf16" };
 
-/** A matrix of a LoRA in float32. */
-async function wide(
-  ref: WeightRef,
-  files: OpenFiles,
-  arithmetic: WeightArithmetic,
-): Promise<Float32Array<ArrayBuffer>> {
+/** A matrix of a LoRA; in float32 where its numbers are no floats. */
+async function stored(ref: WeightRef, files: OpenFiles, pool: MemoryPool): Promise<StoredRows> {
   const dtype = STORED[ref.dtype];
-  if (dtype === undefined) return (await readEntry(ref.file, ref)).data;
-  const bytes = new Uint8Array(ref.byteLength);
-  await files.read(ref.file, ref.offset, bytes);
-  if (dtype === "fp32") return new Float32Array(bytes.buffer);
-  const values = new Float32Array(sizeOf(ref.shape));
-  await arithmetic.run({ dtype, bytes }, { dtype: "fp32", bytes: new Uint8Array(values.buffer) }, values.length);
-  return values;
+  const memory = pool.take(dtype === undefined ? 4 * sizeOf(ref.shape) : ref.byteLength);
+  if (dtype !== undefined) await files.read(ref.file, ref.offset, memory.bytes);
+  else {new Float32Array(memory.bytes.buffer, memory.bytes.byteOffset, sizeOf(ref.shape)).set(
+      (await readEntry(ref.file, ref)).data,
+    );}
+  return { dtype: dtype ?? "fp32", ...memory };
 }

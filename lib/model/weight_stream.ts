@@ -7,9 +7,10 @@
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
 import { readWeight } from "../weights/read.ts";
 import { type DType, OpenFiles } from "../weights/safetensors.ts";
-import { shapeOf, type WeightRef } from "../weights/weights.ts";
-import { type Change, productOf, STORED } from "./lora_sum.ts";
-import type { LowRank, Stored, StoredRows, WeightArithmetic } from "./sessions/weight_arithmetic.ts";
+import { shapeOf } from "../weights/weights.ts";
+import { type Change, productsOf, STORED } from "./lora_sum.ts";
+import { partOf, type Placed } from "./sessions/foreign.ts";
+import { bytesOf, type LowRank, type StoredRows, type WeightArithmetic } from "./sessions/weight_arithmetic.ts";
 
 /** One stored weight, and how it is to be written. */
 export interface WeightJob extends Change {
@@ -23,29 +24,31 @@ export interface WeightJob extends Change {
 /** Of a piece as it is read: enough that its fixed costs vanish, little enough to stay in a processor's cache. */
 const PIECE_BYTES = 4 * 2 ** 20;
 
-/** Pieces alive beside those that are worked on: one being read, one being written, and one handed out. */
-const BESIDE = 3;
+/** Bytes of weights on their way, for each processor: a network's small tensors are many, and no work. */
+const AHEAD_BYTES = 2 * PIECE_BYTES;
+
+/** Pieces on their way at most. */
+const AHEAD = 64;
 
 const DTYPE: Readonly<Record<WeightJob["to"], DType>> = { fp16: "F16", fp32: "F32" };
 
-/** What is read at once, and what becomes of it. */
+/** Bytes to be written, begun ahead. */
 interface Piece {
-  readonly ref: WeightRef;
-  readonly offset: number;
   readonly byteLength: number;
-  /** What is added to the weight, read ahead like the piece itself. */
-  readonly product: () => Promise<LowRank | undefined>;
-  readonly finish: Finish;
+  /** Reads and works; what it gives is the pool's. */
+  readonly make: () => Promise<Placed>;
   readonly done?: () => void;
 }
 
-type Finish = (read: Uint8Array<ArrayBuffer>, product?: LowRank) => Promise<Uint8Array<ArrayBuffer>>;
-
-/** The same of a piece that begins at a byte of its weight. */
-type FinishAt = (read: Uint8Array<ArrayBuffer>, product: LowRank | undefined, at: number) => ReturnType<Finish>;
+/** What all pieces share. */
+interface Means {
+  readonly files: OpenFiles;
+  readonly arithmetic: WeightArithmetic;
+}
 
 /**
- * The bytes of all weights, in order. A piece holds until the next but one is asked for.
+ * The bytes of all weights, in order. A piece holds until the next but one is asked for, the last two until the
+ * arithmetic is released.
  *
  * @throws RangeError naming the weight when a value is too large for half floats
  */
@@ -54,115 +57,128 @@ export async function* streamWeights(
   arithmetic: WeightArithmetic,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   using files = new OpenFiles();
-  const ahead = 2 * arithmetic.lanes; // of one that is worked on, the next is read
-  const alive = 2 * ahead + BESIDE; // they may take their places in any order
-  const [reads, results] = [new Ring(alive), new Ring(alive)];
-  const begin = ({ ref: { file }, offset, byteLength, product, finish }: Piece) => {
-    const bytes = reads.next(byteLength);
-    const parts = [product(), files.read(file, offset, bytes)] as const;
-    const read = Promise.allSettled(parts).then(() => Promise.all(parts)); // where one fails, the other ends too
-    const finished = read.then(([product]) => finish(bytes, product));
-    finished.catch(() => {}); // awaited when its turn comes
-    return finished;
-  };
-  const begun: { readonly finished: Promise<Uint8Array<ArrayBuffer>>; readonly done?: () => void }[] = [];
+  const begun: { readonly piece: Piece; readonly made: Promise<Placed> }[] = [];
+  const { lanes, pool } = arithmetic;
+  let ahead = 0;
+  const handedOut: Placed[] = [];
+  async function* first() {
+    const [{ piece, made }] = begun.splice(0, 1);
+    ahead -= piece.byteLength;
+    const memory = await made;
+    handedOut.push(memory);
+    yield memory.bytes;
+    if (handedOut.length > 1) handedOut.splice(0, 1).forEach((memory) => pool.giveBack(memory));
+    piece.done?.();
+  }
   try {
-    for (const piece of piecesOf(jobs, files, arithmetic, results)) {
-      begun.push({ finished: begin(piece), done: piece.done });
-      if (begun.length <= ahead) continue;
-      const [{ finished, done }] = begun.splice(0, 1);
-      yield await finished;
-      done?.();
+    for (const piece of piecesOf(jobs, { files, arithmetic })) {
+      const made = piece.make();
+      made.catch(() => {}); // awaited when its turn comes
+      begun.push({ piece, made });
+      ahead += piece.byteLength;
+      while (ahead > AHEAD_BYTES * lanes || begun.length > AHEAD) yield* first();
     }
-    for (const { finished, done } of begun) {
-      yield await finished;
-      done?.();
-    }
+    while (begun.length > 0) yield* first();
   } finally {
-    await Promise.allSettled(begun.map(({ finished }) => finished));
+    await Promise.allSettled(begun.map(({ made }) => made));
   }
 }
 
-function* piecesOf(
-  jobs: Iterable<WeightJob>,
-  files: OpenFiles,
-  arithmetic: WeightArithmetic,
-  results: Ring,
-): Generator<Piece> {
+function* piecesOf(jobs: Iterable<WeightJob>, means: Means): Generator<Piece> {
+  const { files, arithmetic } = means;
+  const { pool } = arithmetic;
   for (const job of jobs) {
-    const { ref, modules, to, turned } = job;
-    let making: ReturnType<typeof productOf> | undefined;
-    const product = () => making ??= productOf(job, files, arithmetic);
+    const { ref, modules, to, turned, done } = job;
     const from = STORED[ref.dtype];
     const upright = (turned === "transposed") === (ref.transposed ?? false);
+    if (ref.byteLength === 0) {
+      done?.();
+      continue;
+    }
+    const read = async (at: number, byteLength: number) => {
+      const memory = pool.take(byteLength);
+      await files.read(ref.file, ref.offset + at, memory.bytes);
+      return memory;
+    };
     if (upright && modules.length === 0 && ref.dtype === DTYPE[to]) {
-      yield* cut(job, 1, product, (bytes) => Promise.resolve(bytes));
+      for (const { at, byteLength, last } of cut(ref.byteLength, 1)) {
+        yield { byteLength, make: () => read(at, byteLength), done: last ? done : undefined };
+      }
       continue;
     }
     if (from === undefined || !upright || ref.transposed) {
-      const finish: Finish = (_, product) => whole(job, product, arithmetic);
-      yield { ref, offset: ref.offset, byteLength: 0, product, finish, done: job.done };
+      yield { byteLength: ref.byteLength, make: () => whole(job, means), done };
       continue;
     }
     const columns = sizeOf(ref.shape) / ref.shape[0];
-    const rowBytes = columns * sizeOfOne(from);
-    yield* cut(job, rowBytes, product, async (bytes, product, at) => {
-      const [row, rows] = [at / rowBytes, bytes.length / rowBytes];
-      const result: StoredRows = { dtype: to, bytes: results.next(rows * columns * sizeOfOne(to)) };
-      const source = { dtype: from, bytes };
-      const part = product && { ...product, up: product.up.subarray(row * product.rank, (row + rows) * product.rank) };
-      await arithmetic.run(source, result, columns, part);
-      if (to === "fp16") {
-        await wantFinite(result.bytes, async () => {
-          const exact = new Float32Array(rows * columns);
-          await arithmetic.run(source, { dtype: "fp32", bytes: new Uint8Array(exact.buffer) }, columns, part);
-          return exact;
-        }, { key: ref.key, first: row * columns });
-      }
-      return result.bytes;
-    });
+    const rowBytes = columns * bytesOf(from);
+    let added: Promise<readonly LowRank[]> | undefined;
+    for (const { at, byteLength, last } of cut(ref.byteLength, rowBytes)) {
+      const make = async () => {
+        const [row, rows] = [at / rowBytes, byteLength / rowBytes];
+        // Where one fails, the other ends too.
+        const parts = [added ??= productsOf(job, files, pool), read(at, byteLength)] as const;
+        await Promise.allSettled(parts);
+        const [products, memory] = await Promise.all(parts);
+        const source = { dtype: from, ...memory };
+        const result = { dtype: to, ...pool.take(rows * columns * bytesOf(to)) };
+        const own = products.map((product) => ({ ...product, up: rowsOf(product, row, row + rows) }));
+        await arithmetic.run(source, result, columns, own);
+        if (to === "fp16" && hasInfinity(result.bytes)) {
+          const exact = { dtype: "fp32", ...pool.take(4 * rows * columns) } as const;
+          await arithmetic.run(source, exact, columns, own);
+          wantNoneLost(result.bytes, floatsOf(exact), { key: ref.key, first: row * columns });
+          pool.giveBack(exact);
+        }
+        pool.giveBack(memory);
+        return result;
+      };
+      const finished = async () => {
+        done?.();
+        for (const { up, down } of await added ?? []) [up, down].forEach((memory) => pool.giveBack(memory));
+      };
+      yield { byteLength, make, done: last ? finished : undefined };
+    }
   }
 }
 
-/** A weight in pieces of whole units, in the order in which it lies. */
-function* cut(
-  { ref, done }: WeightJob,
-  unit: number,
-  product: Piece["product"],
-  finishAt: FinishAt,
-): Generator<Piece> {
-  const total = ref.byteLength;
+/** A weight's bytes in pieces of whole units, in the order in which they lie. */
+function* cut(total: number, unit: number) {
   const step = Math.max(1, Math.floor(PIECE_BYTES / unit)) * unit;
   for (let at = 0; at < total; at += step) {
-    const byteLength = Math.min(step, total - at);
-    const finish: Finish = (bytes, product) => finishAt(bytes, product, at);
-    yield { ref, offset: ref.offset + at, byteLength, product, finish, done: at + step >= total ? done : undefined };
+    yield { at, byteLength: Math.min(step, total - at), last: at + step >= total };
   }
-  if (total === 0) done?.();
+}
+
+function rowsOf({ up, rank }: LowRank, begin: number, end: number): StoredRows {
+  const rowBytes = rank * bytesOf(up.dtype);
+  return { dtype: up.dtype, ...partOf(up, begin * rowBytes, end * rowBytes) };
 }
 
 /** A weight that no piece can be taken from: it changes its sides on the way, or holds other numbers than floats. */
-async function whole(
-  { ref, to, turned }: WeightJob,
-  product: LowRank | undefined,
-  arithmetic: WeightArithmetic,
-): Promise<Uint8Array<ArrayBuffer>> {
+async function whole(job: WeightJob, { files, arithmetic }: Means): Promise<Placed> {
+  const { pool } = arithmetic;
+  const { ref, to, turned } = job;
   const shape = shapeOf(ref);
   const columns = sizeOf(shape) / shape[0];
-  const weight = await readWeight(ref);
-  const bytesOf = ({ data: { buffer, byteOffset, byteLength } }: Tensor) =>
-    new Uint8Array(buffer, byteOffset, byteLength);
-  const sum = product ? new Tensor(new Float32Array(weight.data.length), shape) : weight;
-  if (product) {
-    const into: StoredRows = { dtype: "fp32", bytes: bytesOf(sum) };
-    await arithmetic.run({ dtype: "fp32", bytes: bytesOf(weight) }, into, columns, product);
-  }
-  const result = turned === "transposed" ? transposed(sum) : sum;
-  if (to === "fp32") return bytesOf(result);
-  const bytes = new Uint8Array(2 * result.data.length);
-  await arithmetic.run({ dtype: "fp32", bytes: bytesOf(result) }, { dtype: to, bytes }, result.data.length);
-  await wantFinite(bytes, () => Promise.resolve(result.data), { key: ref.key, first: 0 });
-  return bytes;
+  const copied = ({ data }: Tensor) => {
+    const memory = pool.take(data.byteLength);
+    floatsOf(memory).set(data);
+    return { dtype: "fp32", ...memory } as const;
+  };
+  const [weight, products] = [await readWeight(ref), await productsOf(job, files, pool)];
+  const sum = copied(weight);
+  if (products.length > 0) await arithmetic.run(copied(weight), sum, columns, products);
+  const exact = turned === "transposed" ? copied(transposed(new Tensor(floatsOf(sum), shape))) : sum;
+  if (to === "fp32") return exact;
+  const result = { dtype: to, ...pool.take(exact.bytes.length / 2) };
+  await arithmetic.run(exact, result, sizeOf(shape));
+  wantNoneLost(result.bytes, floatsOf(exact), { key: ref.key, first: 0 });
+  return result;
+}
+
+function floatsOf({ bytes: { buffer, byteOffset, length } }: Placed): Float32Array<ArrayBuffer> {
+  return new Float32Array(buffer, byteOffset, length / 4);
 }
 
 function transposed(tensor: Tensor): Tensor {
@@ -170,52 +186,28 @@ function transposed(tensor: Tensor): Tensor {
   return tensor.map((_, i) => tensor.data[(i % rows) * columns + Math.floor(i / rows)]).reshape([columns, rows]);
 }
 
-function sizeOfOne(dtype: Stored): number {
-  return dtype === "fp32" ? 4 : 2;
+/**
+ * Whether half floats have an infinity, or what is no number, among them. Two are looked at in one step: where all
+ * exponent bits are set, adding one to them carries into the sign's place.
+ */
+function hasInfinity({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): boolean {
+  const pairs = new Uint32Array(buffer, byteOffset, length >> 2);
+  const last = new Uint16Array(buffer, byteOffset, length / 2).at(-1) ?? 0;
+  let carried = (last & 0x7c00) + 0x0400;
+  for (let i = 0; i < pairs.length; i++) carried |= (pairs[i] & 0x7c007c00) + 0x04000400;
+  return (carried & 0x80008000) !== 0;
 }
 
-/**
- * Half floats without an infinity that was none before. Two are looked at in one step: where all exponent bits are
- * set, adding one to them carries into the sign's place.
- *
- * @param exact what they were rounded from, asked for only where it matters
- */
-async function wantFinite(
+/** Half floats without an infinity that was none before. @param exact what they were rounded from */
+function wantNoneLost(
   { buffer, byteOffset, length }: Uint8Array<ArrayBuffer>,
-  exact: () => Promise<Float32Array>,
+  exact: Float32Array,
   { key, first }: { readonly key: string; readonly first: number },
-): Promise<void> {
+): void {
   const halves = new Uint16Array(buffer, byteOffset, length / 2);
-  const pairs = new Uint32Array(buffer, byteOffset, length >> 2);
-  let carried = (halves[halves.length - 1] & 0x7c00) + 0x0400;
-  for (let i = 0; i < pairs.length; i++) carried |= (pairs[i] & 0x7c007c00) + 0x04000400;
-  if ((carried & 0x80008000) === 0) return;
-  const values = await exact();
-  const lost = halves.findIndex((half, i) => (half & 0x7c00) === 0x7c00 && Number.isFinite(values[i]));
+  const lost = halves.findIndex((half, i) => (half & 0x7c00) === 0x7c00 && Number.isFinite(exact[i]));
   if (lost < 0) return;
   throw new RangeError(
-    `Cannot bake "${key}" as fp16: ${values[lost]} at index ${
-      first + lost
-    } is beyond half floats' 65504. Bake as fp32.`,
+    `Cannot bake "${key}" as fp16: ${exact[lost]} at index ${first + lost} is beyond half floats' 65504. Bake as fp32.`,
   );
-}
-
-/** Memory for pieces, used again and again. */
-class Ring {
-  readonly #slots: Uint8Array<ArrayBuffer>[] = [];
-  readonly #size: number;
-  #turn = 0;
-
-  constructor(size: number) {
-    this.#size = size;
-  }
-
-  /** That many bytes, good until as many others as the ring has places were asked for. */
-  next(byteLength: number): Uint8Array<ArrayBuffer> {
-    const slot = this.#turn++ % this.#size;
-    const known = this.#slots[slot];
-    const room = known !== undefined && known.length >= byteLength ? known : new Uint8Array(byteLength);
-    this.#slots[slot] = room;
-    return room.subarray(0, byteLength);
-  }
 }

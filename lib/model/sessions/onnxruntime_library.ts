@@ -30,8 +30,8 @@ const FILE: Readonly<Record<string, string>> = {
 const status = "pointer" as const;
 
 /**
- * The functions, by their place in the table. What works for long leaves JavaScript's thread free; buffers that such a
- * call takes must be held until it is done.
+ * The functions, by their place in the table. What works for long leaves JavaScript's thread free, and takes no buffer
+ * of JavaScript's, which may be gone before the call is done.
  */
 function functionsOf(table: Deno.UnsafePointerView) {
   const at = <const F extends Deno.ForeignFunction>(place: number, definition: F): Deno.UnsafeFnPointer<F> => {
@@ -43,12 +43,12 @@ function functionsOf(table: Deno.UnsafePointerView) {
     errorMessage: at(2, { parameters: ["pointer"], result: "pointer" }),
     createEnv: at(3, { parameters: ["i32", "buffer", "buffer"], result: status }),
     createSession: at(8, {
-      parameters: ["pointer", "buffer", "usize", "pointer", "buffer"],
+      parameters: ["pointer", "usize", "usize", "pointer", "usize"],
       result: status,
       nonblocking: true,
     }),
     run: at(9, {
-      parameters: ["pointer", "pointer", "buffer", "buffer", "usize", "buffer", "usize", "buffer"],
+      parameters: ["pointer", "pointer", "usize", "usize", "usize", "usize", "usize", "usize"],
       result: status,
       nonblocking: true,
     }),
@@ -59,6 +59,7 @@ function functionsOf(table: Deno.UnsafePointerView) {
     setThreads: at(24, { parameters: ["pointer", "i32"], result: status }),
     createRunOptions: at(39, { parameters: ["buffer"], result: status }),
     terminateRun: at(46, { parameters: ["pointer"], result: status }),
+    createTensor: at(48, { parameters: ["pointer", "buffer", "usize", "i32", "buffer"], result: status }),
     createTensorOn: at(49, {
       parameters: ["pointer", "pointer", "usize", "buffer", "usize", "i32", "buffer"],
       result: status,
@@ -103,6 +104,8 @@ export class OnnxRuntimeLibrary {
   readonly env: Deno.PointerObject;
   /** The processor's memory, as tensors that lie in it name it. */
   readonly cpuMemory: Deno.PointerObject;
+  /** What takes from it and gives back. */
+  readonly allocator: Deno.PointerObject;
 
   constructor() {
     this.folder = libraryFolder();
@@ -113,6 +116,7 @@ export class OnnxRuntimeLibrary {
     this.env = this.made((out) => functions.createEnv.call(LOG_ERRORS, name, out), "start ONNX Runtime");
     // OrtDeviceAllocator = 0, OrtMemTypeDefault = 0
     this.cpuMemory = this.made((out) => functions.createCpuMemoryInfo.call(0, 0, out), "start ONNX Runtime");
+    this.allocator = this.made((out) => functions.defaultAllocator.call(out), "start ONNX Runtime");
   }
 
   /** Takes a call's result. @throws Error with the library's own words */

@@ -2,20 +2,29 @@
  * A session of ONNX Runtime's C library. Loading and running leave JavaScript's thread free, and an aborted signal ends
  * both: a run before its next operator.
  *
- * Weights stay where the runtime maps or keeps them. Inputs are read where they lie in JavaScript's memory; outputs are
- * copied out of the runtime's once, or written straight into memory that the caller gives.
+ * Weights stay where the runtime maps or keeps them. Inputs are copied into tensors of the runtime's and outputs out of
+ * them, or both are read and written where they lie outside of JavaScript's memory.
  */
 
-import type { Shape } from "../../tensor/tensor.ts";
-import { addressOf, text, textAt, TextList, wideText } from "./foreign.ts";
+import { formatShape, type Shape, sizeOf } from "../../tensor/tensor.ts";
+import { NativeMemory, text, textAt, viewAt, wideText } from "./foreign.ts";
 import { appendProvider, type Provider } from "./onnxruntime_providers.ts";
 import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
 import { trimHeap } from "./pages.ts";
 
-/** A tensor in JavaScript's memory. A run's must not change before the run is done. */
+/** A tensor in JavaScript's memory. */
 export interface Numbers {
-  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
   readonly shape: Shape;
+}
+
+/** A tensor outside of it, which must stay there as long as it is used. */
+export interface PlacedTensor {
+  /** `ONNXTensorElementDataType` */
+  readonly type: number;
+  readonly shape: Shape;
+  readonly address: bigint;
+  readonly byteLength: number;
 }
 
 /** What the runtime gave. */
@@ -37,21 +46,16 @@ export interface OrtSessionOptions {
   readonly trace?: string;
 }
 
-/** A tensor of a network that lies in the caller's memory, where it must stay until the session is released. */
-export interface Initializer {
+/** A tensor of a network, used until the session is released. */
+export interface Initializer extends PlacedTensor {
   readonly name: string;
-  /** `ONNXTensorElementDataType` */
-  readonly type: number;
-  readonly shape: Shape;
-  readonly address: bigint;
-  readonly byteLength: number;
 }
 
 export interface OrtRunOptions {
   /** Ends the run, which then fails with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Where outputs are to be written, by name. Default: into memory that is made for them, all of them. */
-  readonly into?: Readonly<Record<string, Numbers>>;
+  readonly into?: Readonly<Record<string, PlacedTensor>>;
 }
 
 /** A network as the runtime takes it. */
@@ -64,14 +68,10 @@ export interface OrtModel {
 }
 
 /** `ONNXTensorElementDataType` */
-const FLOAT = 1;
+export const ELEMENT = { float32: 1, int32: 6, float16: 10, bfloat16: 16 } as const;
 
-function elementType(data: Numbers["data"]): number {
-  return data instanceof Float32Array ? FLOAT : data instanceof Uint16Array ? 4 : 6;
-}
-
-/** What calls under way read and write by address: nothing else need hold it until they are done. */
-const held = new Set<unknown>();
+/** Where a call's result and what it reads lie in one block. */
+const RESULT_BYTES = 64;
 
 export class OrtSession {
   readonly #library: OnnxRuntimeLibrary;
@@ -80,6 +80,8 @@ export class OrtSession {
   #session: Deno.PointerObject | undefined;
   /** What it reads of its caller's memory. */
   readonly #initializers: readonly Deno.PointerObject[];
+  /** Names of inputs and outputs as the library reads them. */
+  readonly #names = new Map<string, NativeMemory>();
   /** Runs wait for each other: two at once would take twice the memory for the same work. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -104,8 +106,9 @@ export class OrtSession {
     const what = `load the ${model.name}`;
     const settings = library.made((out) => functions.createSessionOptions.call(out), what);
     const cancel = () => void functions.cancelLoading.call(settings, true);
-    const [bytes, out] = [Uint8Array.from(model.bytes), new BigUint64Array(1)];
-    const call = { bytes, out };
+    const call = new NativeMemory(RESULT_BYTES + model.bytes.length);
+    call.bytes.fill(0, 0, RESULT_BYTES);
+    call.bytes.set(model.bytes, RESULT_BYTES);
     const initializers: Deno.PointerObject[] = [];
     let made: OrtSession | undefined;
     try {
@@ -116,14 +119,20 @@ export class OrtSession {
         library.want(functions.addInitializer.call(settings, text(tensor.name), value), what);
       }
       signal?.addEventListener("abort", cancel);
-      held.add(call);
-      const status = await functions.createSession.call(library.env, bytes, BigInt(bytes.length), settings, out);
-      const session = Deno.UnsafePointer.create(out[0]);
+      const status = await functions.createSession.call(
+        library.env,
+        call.address + BigInt(RESULT_BYTES),
+        BigInt(model.bytes.length),
+        settings,
+        call.address,
+      );
+      const [address] = new BigUint64Array(call.bytes.buffer, 0, 1);
+      const session = Deno.UnsafePointer.create(address);
       if (signal?.aborted && session !== null) await functions.releaseSession.call(session);
       wantUnlessAborted(library, status, what, signal);
-      return made = new OrtSession(library, model, wantPointer(out[0], what), initializers);
+      return made = new OrtSession(library, model, wantPointer(address, what), initializers);
     } finally {
-      held.delete(call);
+      call.free();
       signal?.removeEventListener("abort", cancel);
       functions.releaseSessionOptions.call(settings);
       if (made === undefined) { for (const value of initializers) functions.releaseValue.call(value); }
@@ -131,14 +140,17 @@ export class OrtSession {
   }
 
   /** @throws Error naming the layer that failed; the reason of `signal` when it was aborted */
-  run(feeds: Readonly<Record<string, Numbers>>, options: OrtRunOptions = {}): Promise<ReadonlyMap<string, Result>> {
+  run(
+    feeds: Readonly<Record<string, Numbers | PlacedTensor>>,
+    options: OrtRunOptions = {},
+  ): Promise<ReadonlyMap<string, Result>> {
     const result = this.#turn.then(() => this.#run(feeds, options));
     this.#turn = result.catch(() => {}); // the caller gets the error; the next in line must not
     return result;
   }
 
   async #run(
-    feeds: Readonly<Record<string, Numbers>>,
+    feeds: Readonly<Record<string, Numbers | PlacedTensor>>,
     { signal, into = {} }: OrtRunOptions,
   ): Promise<ReadonlyMap<string, Result>> {
     if (this.#session === undefined) throw new Error(`Cannot run the ${this.#name}: its session was released.`);
@@ -146,38 +158,46 @@ export class OrtSession {
     const { functions } = this.#library;
     const what = `run the ${this.#name}`;
     const values: Deno.PointerObject[] = [];
-    const valueOf = (name: string, numbers: Numbers): bigint => {
-      const value = this.#valueOn(name, numbers);
+    const valueOf = (name: string, tensor: Numbers | PlacedTensor): bigint => {
+      const value = this.#valueOf(name, tensor);
       values.push(value);
       return Deno.UnsafePointer.value(value);
     };
     const settings = this.#library.made((out) => functions.createRunOptions.call(out), what);
     const cancel = () => void functions.terminateRun.call(settings);
-    const [names, outputs] = [new TextList(Object.keys(feeds)), new TextList(this.#outputs)];
-    const call: unknown[] = [names, outputs, feeds, into];
-    held.add(call);
+    const inputs = Object.entries(feeds);
+    // Four lists of addresses: the inputs' names, the inputs, the outputs' names, and what becomes of them.
+    const counts = [inputs.length, inputs.length, this.#outputs.length, this.#outputs.length];
+    const call = new NativeMemory(8 * counts.reduce((sum, count) => sum + count));
+    const lists = counts.map((count, i) =>
+      new BigUint64Array(call.bytes.buffer, 8 * counts.slice(0, i).reduce((sum, count) => sum + count, 0), count)
+    );
+    const [names, given, outputs, results] = lists;
     try {
-      const inputs = BigUint64Array.from(Object.entries(feeds), ([name, numbers]) => valueOf(name, numbers));
-      // Zero where the runtime is to make the output.
-      const results = BigUint64Array.from(
-        this.#outputs,
-        (name) => Object.hasOwn(into, name) ? valueOf(name, into[name]) : 0n,
-      );
-      const given = new Set(results);
-      call.push(inputs, results);
+      for (const [i, [name, tensor]] of inputs.entries()) {
+        names[i] = this.#nameAt(name);
+        given[i] = valueOf(name, tensor);
+      }
+      for (const [i, name] of this.#outputs.entries()) {
+        outputs[i] = this.#nameAt(name);
+        // Zero where the runtime is to make the output.
+        results[i] = Object.hasOwn(into, name) ? valueOf(name, into[name]) : 0n;
+      }
+      const placed = new Set(results);
       signal?.addEventListener("abort", cancel);
+      const [namesAt, givenAt, outputsAt, resultsAt] = lists.map(({ byteOffset }) => call.address + BigInt(byteOffset));
       const status = await functions.run.call(
         this.#session,
         settings,
-        names.addresses,
-        inputs,
-        names.length,
-        outputs.addresses,
-        outputs.length,
-        results,
+        namesAt,
+        givenAt,
+        BigInt(inputs.length),
+        outputsAt,
+        BigInt(this.#outputs.length),
+        resultsAt,
       );
       for (const address of results) {
-        const value = given.has(address) ? null : Deno.UnsafePointer.create(address);
+        const value = placed.has(address) ? null : Deno.UnsafePointer.create(address);
         if (value !== null) values.push(value);
       }
       wantUnlessAborted(this.#library, status, what, signal);
@@ -186,18 +206,37 @@ export class OrtSession {
       );
       return new Map(made);
     } finally {
-      held.delete(call);
       signal?.removeEventListener("abort", cancel);
       functions.releaseRunOptions.call(settings);
       for (const value of values) functions.releaseValue.call(value);
+      call.free();
     }
   }
 
-  /** A tensor of the runtime's over memory of JavaScript's. */
-  #valueOn(name: string, { data, shape }: Numbers): Deno.PointerObject {
-    const { byteLength } = data;
-    const tensor = { type: elementType(data), shape, address: addressOf(data), byteLength };
-    return valueAt(this.#library, tensor, `give ${name} to the ${this.#name}`);
+  /** A tensor of the runtime's: over memory that is there, or with a copy of JavaScript's. */
+  #valueOf(name: string, tensor: Numbers | PlacedTensor): Deno.PointerObject {
+    const what = `give ${name} to the ${this.#name}`;
+    if ("address" in tensor) return valueAt(this.#library, tensor, what);
+    const { data, shape } = tensor;
+    if (sizeOf(shape) !== data.length) {
+      throw new RangeError(`Cannot ${what}: ${data.length} numbers do not fill ${formatShape(shape)}.`);
+    }
+    const { functions, allocator } = this.#library;
+    const [sizes, rank] = [BigInt64Array.from(shape, BigInt), BigInt(shape.length)];
+    const type = data instanceof Float32Array ? ELEMENT.float32 : ELEMENT.int32;
+    const value = this.#library.made((out) => functions.createTensor.call(allocator, sizes, rank, type, out), what);
+    if (data.byteLength > 0) {
+      const at = this.#library.made((out) => functions.tensorData.call(value, out), what);
+      viewAt(Deno.UnsafePointer.value(at), data.byteLength)
+        .set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+    return value;
+  }
+
+  #nameAt(name: string): bigint {
+    const known = this.#names.get(name) ?? NativeMemory.of(text(name));
+    this.#names.set(name, known);
+    return known.address;
   }
 
   /** A copy of a tensor of the runtime's. */
@@ -208,13 +247,15 @@ export class OrtSession {
     try {
       const type = new Int32Array(1);
       this.#library.want(functions.elementType.call(info, type), what);
-      if (type[0] !== FLOAT) throw new TypeError(`Cannot ${what}: wanted float32, its type has the number ${type[0]}.`);
+      if (type[0] !== ELEMENT.float32) {
+        throw new TypeError(`Cannot ${what}: wanted float32, its type has the number ${type[0]}.`);
+      }
       const rank = new BigUint64Array(1);
       this.#library.want(functions.rank.call(info, rank), what);
       const sizes = new BigInt64Array(Number(rank[0]));
       this.#library.want(functions.dimensions.call(info, sizes, rank[0]), what);
       const shape = Array.from(sizes, Number);
-      const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      const data = new Float32Array(sizeOf(shape));
       if (data.length > 0) {
         const from = this.#library.made((out) => functions.tensorData.call(value, out), what);
         Deno.UnsafePointerView.copyInto(from, data);
@@ -232,7 +273,7 @@ export class OrtSession {
     const what = `profile the ${this.#name}`;
     const session = this.#session;
     if (session === undefined) throw new Error(`Cannot ${what}: its session was released.`);
-    const allocator = this.#library.made((out) => functions.defaultAllocator.call(out), what);
+    const { allocator } = this.#library;
     const path = this.#library.made((out) => functions.endProfiling.call(session, allocator, out), what);
     try {
       return textAt(path);
@@ -250,6 +291,7 @@ export class OrtSession {
     const { functions } = this.#library;
     await functions.releaseSession.call(session);
     for (const value of this.#initializers) functions.releaseValue.call(value);
+    for (const name of this.#names.values()) name.free();
     await trimHeap();
   }
 }
@@ -257,7 +299,7 @@ export class OrtSession {
 /** A tensor of the runtime's over memory that is there. */
 function valueAt(
   library: OnnxRuntimeLibrary,
-  { type, shape, address, byteLength }: Omit<Initializer, "name">,
+  { type, shape, address, byteLength }: PlacedTensor,
   what: string,
 ): Deno.PointerObject {
   const { functions, cpuMemory } = library;

@@ -8,7 +8,7 @@
 import type { Network } from "../../graph/builder.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Precision } from "../precision.ts";
-import { addressOf, text, textAt } from "./foreign.ts";
+import { addressOf, NativeMemory, text, textAt, viewAt } from "./foreign.ts";
 import { type OpenVinoLibrary, openVinoLibrary } from "./openvino_library.ts";
 import { trimHeap } from "./pages.ts";
 import type { Feeds, Integers, Outputs, Runtime, Session, SessionRunOptions } from "./session.ts";
@@ -116,18 +116,27 @@ class Core {
       ["INFERENCE_PRECISION_HINT", INFERENCE_PRECISION[network.hint ?? "fp32"]],
       ["PERFORMANCE_HINT", "LATENCY"],
       ...(threads === undefined || device !== "CPU" ? [] : [["INFERENCE_NUM_THREADS", String(threads)]]),
-    ].map((pair) => pair.map(text));
-    const list = new BigUint64Array(properties.flat().map(addressOf));
-    const [out, name, count] = [new BigUint64Array(1), text(device), BigInt(properties.length)];
+    ].flat();
+    // The result's place, the properties' addresses, and all strings, the device's last.
+    const strings = [...properties, device].map((value) => NativeMemory.of(text(value)));
+    const call = new NativeMemory(8 * (1 + properties.length));
+    const words = new BigUint64Array(call.bytes.buffer);
+    words.set([0n, ...strings.slice(0, -1).map(({ address }) => address)]);
     try {
-      const status = await functions.ov_core_compile_model_props(this.#core, model, name, count, list, out);
+      const status = await functions.ov_core_compile_model_props(
+        this.#core,
+        model,
+        strings[properties.length].address,
+        BigInt(properties.length / 2),
+        call.address + 8n,
+        call.address,
+      );
       want(library, status, `load the ${network.name} on OpenVINO's ${device}`);
+      return new OpenVinoSession(network, library, wantPointer(words[0]));
     } finally {
       functions.ov_model_free(model);
-      properties.length = 0; // until here the call reads them by address: nothing else keeps them
+      for (const memory of [call, ...strings]) memory.free();
     }
-    const compiled = wantPointer(out[0]);
-    return new OpenVinoSession(network, library, compiled);
   }
 
   /**
@@ -205,9 +214,7 @@ class OpenVinoSession implements Session {
       functions.ov_tensor_create(type, new Uint8Array(byValue.buffer), out);
     const tensor = made(this.#library, create, `make the input ${input}`);
     try {
-      new Uint8Array(this.#memoryOf(tensor, data.byteLength)).set(
-        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      );
+      this.#memoryOf(tensor, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
       const status = functions.ov_infer_request_set_tensor(this.#request, text(input), tensor);
       want(this.#library, status, `give ${input} to the ${this.#network.name}`);
     } finally {
@@ -231,14 +238,14 @@ class OpenVinoSession implements Session {
       );
       functions.ov_shape_free(shape);
       const bytes = 4 * sizes.reduce((product, size) => product * size, 1);
-      return new Tensor(new Float32Array(this.#memoryOf(tensor, bytes).slice(0)), sizes);
+      return new Tensor(new Float32Array(this.#memoryOf(tensor, bytes).slice().buffer), sizes);
     } finally {
       functions.ov_tensor_free(tensor);
     }
   }
 
   /** A tensor's own memory. It stands until the tensor is freed. */
-  #memoryOf(tensor: Deno.PointerObject, bytes: number): ArrayBuffer {
+  #memoryOf(tensor: Deno.PointerObject, bytes: number): Uint8Array<ArrayBuffer> {
     const { functions } = this.#library;
     const size = new BigUint64Array(1);
     want(this.#library, functions.ov_tensor_get_byte_size(tensor, size), "read a tensor's size");
@@ -247,9 +254,9 @@ class OpenVinoSession implements Session {
         `Cannot use a tensor of the ${this.#network.name}: it has ${size[0]} bytes, wanted are ${bytes}.`,
       );
     }
-    if (bytes === 0) return new ArrayBuffer(0);
+    if (bytes === 0) return new Uint8Array(0);
     const data = made(this.#library, (out) => functions.ov_tensor_data(tensor, out), "read a tensor");
-    return Deno.UnsafePointerView.getArrayBuffer(data, bytes);
+    return viewAt(Deno.UnsafePointer.value(data), bytes);
   }
 
   async release(): Promise<void> {

@@ -12,7 +12,7 @@ const SHAPE = { struct: ["i64", "pointer"] } as const;
 
 /**
  * openvino/c/openvino.h. Objects are opaque pointers; a result is 0 or an error. Functions that work for long leave the
- * thread free. The `_props` form takes properties as an array, as foreign calls cannot pass variable arguments.
+ * thread free, and take no buffer of JavaScript's, which may be gone before they are done. The `_props` form takes properties as an array, as foreign calls cannot pass variable arguments.
  */
 const SYMBOLS = {
   ov_get_last_err_msg: { parameters: [], result: "pointer" },
@@ -30,7 +30,7 @@ const SYMBOLS = {
   },
   ov_model_free: { parameters: ["pointer"], result: "void" },
   ov_core_compile_model_props: {
-    parameters: ["pointer", "pointer", "buffer", "usize", "buffer", "buffer"],
+    parameters: ["pointer", "pointer", "usize", "usize", "usize", "usize"],
     result: "i32",
     nonblocking: true,
   },

@@ -1,110 +1,138 @@
 /**
  * Arithmetic on weights as they lie in files, by ONNX Runtime's CPU provider, whatever a model itself runs on: half
- * floats to float32 and back, and a low-rank product added on the way.
- *
- * Halves go in and out as whole numbers of 16 bits, and are taken for floats inside of the graph (BitCast, which opset
- * 26 brought). JavaScript's own conversion is several times as slow.
+ * floats to float32 and back, and low-rank products added on the way. JavaScript's own conversion is several times as
+ * slow.
  */
 
 import { CAST, modelBytes, node, type Port } from "../../graph/proto.ts";
-import { type Numbers, type OrtModel, OrtSession } from "./onnxruntime_session.ts";
+import { MemoryPool, type Placed } from "./foreign.ts";
+import { ELEMENT, type OrtModel, OrtSession, type PlacedTensor } from "./onnxruntime_session.ts";
 
 /** How numbers lie in memory. */
 export type Stored = "fp32" | "fp16" | "bf16";
 
-/** A matrix `[rows, columns]`, or rows of one, as bytes. They begin at a multiple of the number's size. */
-export interface StoredRows {
+/** A matrix `[rows, columns]`, or rows of one, outside of JavaScript's memory. */
+export interface StoredRows extends Placed {
   readonly dtype: Stored;
-  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** up·down, to be added: `[rows, rank]` and `[rank, columns]`, every factor in them. */
+/** factor·up·down, to be added: up `[rows, rank]` and down `[rank, columns]`. */
 export interface LowRank {
-  readonly up: Float32Array<ArrayBuffer>;
-  readonly down: Float32Array<ArrayBuffer>;
+  readonly up: StoredRows;
+  readonly down: StoredRows;
   readonly rank: number;
+  readonly factor: number;
 }
 
-const BIT_CAST_OPSET = 26n;
-const HALF = { fp16: CAST.float16, bf16: CAST.bfloat16 } as const;
+const DTYPE = { fp32: "float32", fp16: "float16", bf16: "bfloat16" } as const;
 
 /** Of more processors than that, a disk has nothing to do for the rest. */
 const MOST_LANES = 8;
 
 /**
- * One graph for each way in, way out, and with or without a product; each is made when it is first wanted. Runs go on at
- * once, each on one thread: threads that share a run would wait for each other three times in it.
+ * One graph for each way in, way out and kind of products; each is made when it is first wanted. Runs go on at once,
+ * each on one thread: threads that share a run would wait for each other three times in it.
  */
 export class WeightArithmetic {
-  /** How many runs at once keep the processors busy. */
+  /** How many runs at once keep the processors busy. More than that wait for their turn. */
   readonly lanes = Math.min(navigator.hardwareConcurrency, MOST_LANES);
+  /** Memory for what runs read and write. It stands until the release. */
+  readonly pool = new MemoryPool();
   readonly #all: OrtSession[] = [];
   readonly #idle = new Map<string, OrtSession[]>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
 
   /**
-   * `to` becomes `from`, plus the product, rounded once to nearest. A value too large for halves becomes infinite.
+   * `to` becomes `from`, plus the products, rounded once to nearest. A value too large for halves becomes infinite.
    *
    * @param columns of the matrix; `from` and `to` hold as many whole rows of it
    */
-  async run(from: StoredRows, to: StoredRows, columns: number, product?: LowRank): Promise<void> {
-    const shape = [valuesIn(to) / columns, columns];
-    const factors = product && {
-      up: { data: product.up, shape: [shape[0], product.rank] },
-      down: { data: product.down, shape: [product.rank, columns] },
-    };
-    const key = `${from.dtype} ${to.dtype} ${product !== undefined}`;
+  async run(from: StoredRows, to: StoredRows, columns: number, products: readonly LowRank[] = []): Promise<void> {
+    if (this.#running === this.lanes) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running++;
+    try {
+      await this.#run(from, to, columns, products);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+
+  async #run(from: StoredRows, to: StoredRows, columns: number, products: readonly LowRank[]): Promise<void> {
+    const rows = valuesIn(to) / columns;
+    const feeds = products.map(({ up, down, rank, factor }, i) => ({
+      [`up ${i}`]: tensor(up, [rows, rank]),
+      [`down ${i}`]: tensor(down, [rank, columns]),
+      [`factor ${i}`]: { data: Float32Array.of(factor), shape: [] },
+    }));
+    const factors = products.map(({ up, down }): Factors => [up.dtype, down.dtype]);
+    const key = [from.dtype, to.dtype, ...factors.flat()].join(" ");
     const idle = this.#idle.get(key) ?? [];
     this.#idle.set(key, idle);
-    const session = idle.pop() ?? await this.#load(from.dtype, to.dtype, product !== undefined);
+    const session = idle.pop() ?? await this.#load(from.dtype, to.dtype, factors);
     try {
-      await session.run({ weight: numbers(from, shape), ...factors }, { into: { result: numbers(to, shape) } });
+      const weight = tensor(from, [rows, columns]);
+      await session.run(Object.assign({ weight }, ...feeds), { into: { result: tensor(to, [rows, columns]) } });
     } finally {
       idle.push(session);
     }
   }
 
-  /** Gives the memory back. No run may be under way. */
+  /** Gives the memory back, the pool's too. No run may be under way. */
   async release(): Promise<void> {
+    this.pool[Symbol.dispose]();
     for (const session of this.#all.splice(0)) await session.release();
     this.#idle.clear();
   }
 
-  async #load(from: Stored, to: Stored, product: boolean): Promise<OrtSession> {
-    const session = await OrtSession.load(graph(from, to, product), { threads: 1 });
+  async #load(from: Stored, to: Stored, factors: readonly Factors[]): Promise<OrtSession> {
+    const session = await OrtSession.load(graph(from, to, factors), { threads: 1 });
     this.#all.push(session);
     return session;
   }
 }
 
+/** How a product's two matrices lie in memory. */
+type Factors = readonly [up: Stored, down: Stored];
+
 function valuesIn({ dtype, bytes }: StoredRows): number {
-  return bytes.length / (dtype === "fp32" ? 4 : 2);
+  return bytes.length / bytesOf(dtype);
 }
 
-function numbers({ dtype, bytes: { buffer, byteOffset, length } }: StoredRows, shape: readonly number[]): Numbers {
-  const data = dtype === "fp32"
-    ? new Float32Array(buffer, byteOffset, length / 4)
-    : new Uint16Array(buffer, byteOffset, length / 2);
-  return { data, shape };
+/** Of one number. */
+export function bytesOf(dtype: Stored): number {
+  return dtype === "fp32" ? 4 : 2;
 }
 
-function graph(from: Stored, to: Stored, product: boolean): OrtModel {
+function tensor({ dtype, address, bytes }: StoredRows, shape: readonly number[]): PlacedTensor {
+  return { type: ELEMENT[DTYPE[dtype]], shape, address, byteLength: bytes.length };
+}
+
+function graph(from: Stored, to: Stored, factors: readonly Factors[]): OrtModel {
   const nodes: ReturnType<typeof node>[] = [];
-  const op = (opType: string, inputs: readonly string[], to?: number): string => {
-    const name = `${opType} ${nodes.length}`;
-    nodes.push(node({ name, opType, inputs, outputs: [name], attributes: to === undefined ? {} : { to } }));
-    return name;
+  const op = (opType: string, inputs: readonly string[], output: string, attributes = {}): string => {
+    nodes.push(node({ name: output, opType, inputs, outputs: [output], attributes }));
+    return output;
   };
-  const port = (name: string, dtype: Stored, shape: Port["shape"]): Port => {
-    return { name, dtype: dtype === "fp32" ? "float32" : "uint16", shape };
-  };
-  let value = "weight";
-  if (from !== "fp32") value = op("Cast", [op("BitCast", [value], HALF[from])], CAST.float32);
-  if (product) value = op("Gemm", ["up", "down", value]);
-  if (to !== "fp32") value = op("BitCast", [op("Cast", [value], HALF[to])], CAST.uint16);
-  nodes.push(node({ name: "result", opType: "Identity", inputs: [value], outputs: ["result"] }));
-  const factors = [port("up", "fp32", ["rows", "rank"]), port("down", "fp32", ["rank", "columns"])];
+  const wide = (name: string, dtype: Stored): string =>
+    dtype === "fp32" ? name : op("Cast", [name], `wide ${name}`, { to: CAST.float32 });
+  const port = (name: string, dtype: Stored, shape: Port["shape"]): Port => ({ name, dtype: DTYPE[dtype], shape });
+
+  const inputs = [port("weight", from, ["rows", "columns"])];
+  let value = wide("weight", from);
+  for (const [i, [up, down]] of factors.entries()) {
+    inputs.push(
+      port(`up ${i}`, up, ["rows", `rank ${i}`]),
+      port(`down ${i}`, down, [`rank ${i}`, "columns"]),
+      port(`factor ${i}`, "fp32", []),
+    );
+    const scaled = op("Mul", [wide(`down ${i}`, down), `factor ${i}`], `scaled ${i}`);
+    value = op("Gemm", [wide(`up ${i}`, up), scaled, value], `sum ${i}`);
+  }
+  if (to === "fp32") op("Identity", [value], "result");
+  else op("Cast", [value], "result", { to: CAST[DTYPE[to]] });
   const [name, outputs] = ["weight arithmetic", [port("result", to, ["rows", "columns"])]];
-  const inputs = [port("weight", from, ["rows", "columns"]), ...product ? factors : []];
-  const bytes = modelBytes({ name, nodes, initializers: [], inputs, outputs, opset: BIT_CAST_OPSET });
-  return { name, bytes, outputs };
+  return { name, bytes: modelBytes({ name, nodes, initializers: [], inputs, outputs }), outputs };
 }

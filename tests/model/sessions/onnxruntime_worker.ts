@@ -2,17 +2,20 @@
 
 /// <reference lib="deno.worker" />
 
-import { cpu } from "fewstep/graph/lowering.ts";
-import { buildUnet } from "fewstep/graph/unet.ts";
 import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
-import { openCheckpoint } from "fewstep/weights/open.ts";
-import { inputsOf } from "../../../bench/unet_inputs.ts";
+import { Tensor } from "fewstep/tensor/tensor.ts";
+import { chain } from "./chain.ts";
 
-self.onmessage = async ({ data }: MessageEvent<string>) => {
-  const { unet: { architecture, weights } } = await openCheckpoint(data);
-  const session = await onnxRuntimeCpu({ threads: 1 }).load(buildUnet(architecture, weights, { lowering: cpu }));
-  const feeds = inputsOf(architecture, { batch: 2, side: 8 });
-  const output = (await session.run(feeds)).get("out_sample");
+export interface Task {
+  readonly folder: string;
+  readonly side: number;
+  readonly layers: number;
+}
+
+self.onmessage = async ({ data: { folder, side, layers } }: MessageEvent<Task>) => {
+  const session = await onnxRuntimeCpu({ threads: 1 }).load(await chain(folder, side, layers));
+  const feeds = { x: new Tensor(new Float32Array(side * side).fill(3), [side, side]) };
+  const output = (await session.run(feeds)).get("y");
   const again = session.run(feeds);
   self.postMessage(output?.data);
   await again;
