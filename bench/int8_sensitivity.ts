@@ -1,5 +1,5 @@
 /**
- * How far each kind of linear layer moves the U-Net's output when it alone is quantised to 8 bits: relative L2 against
+ * How far each kind of layer moves the U-Net's output when it alone is quantised to 8 bits: relative L2 against
  * float32, the worst of three noise levels, on the pocket teacher, whose weights are trained.
  *
  * Command: deno run -A bench/int8_sensitivity.ts
@@ -7,7 +7,8 @@
 
 import { open } from "../lib/mod.ts";
 import { samplers } from "../lib/diffusion/mod.ts";
-import { linearWeights } from "../lib/graph/int8.ts";
+import type { Lowering } from "../lib/graph/builder.ts";
+import { layerWeights } from "../lib/graph/int8.ts";
 import { buildUnet } from "../lib/graph/unet.ts";
 import { int8Unet } from "../lib/model/int8.ts";
 import { keptInFloat32 } from "../lib/model/int8_layers.ts";
@@ -26,6 +27,11 @@ const GROUPS: Readonly<Record<string, RegExp>> = {
   "feed-forward out": /ff\.net\.2/,
   "proj_in": /proj_in/,
   "proj_out": /proj_out/,
+  "resnets' first convolution": /resnets\.\d+\.conv1\./,
+  "resnets' second convolution": /resnets\.\d+\.conv2\./,
+  "resnets' shortcut": /conv_shortcut\./,
+  "samplers' convolution": /samplers\.\d+\.conv\./,
+  "first and last convolution": /^conv_(in|out)\./,
   "time and size embeddings": /(time_embedding|add_embedding|time_emb_proj)\./,
   "all but those kept": /^/,
   "all": /^/,
@@ -62,7 +68,9 @@ async function outputs(lowering = runtime.lowering): Promise<Tensor[]> {
 
 try {
   const exact = await outputs();
-  const keys = linearWeights(runtime.lowering, (lowering) => buildUnet(unet.architecture, unet.weights, { lowering }));
+  const build = (lowering: Lowering) => buildUnet(unet.architecture, unet.weights, { lowering });
+  const { linear, convolutions } = layerWeights(runtime.lowering, build);
+  const keys = [...linear, ...convolutions];
   const rows: Record<string, { weights: number; relativeL2: number }> = {};
   for (const [name, pattern] of Object.entries(GROUPS)) {
     const includes = (key: string) =>

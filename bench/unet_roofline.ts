@@ -1,7 +1,7 @@
 /**
  * Where a U-Net's step goes, and how near each kind of work is to what the machine can do: the runtime's own times,
- * layer by layer, beside each layer's floating-point operations, counted from its weights and its output. The roof is a
- * product of two matrices too large for any overhead to show, by the same runtime with as many threads.
+ * layer by layer, beside each layer's floating-point operations, counted from its weights and its output. The roof is the
+ * best rate of a product of two square matrices of several sizes, by the same runtime with as many threads.
  *
  *     deno run -A bench/unet_roofline.ts [PYTHON] [--rounds 7] [--threads 2]
  *
@@ -32,8 +32,9 @@ const { values: options, positionals: [python] } = parseArgs({
 const threads = Number(options.threads);
 const rounds = Number(options.rounds);
 
-/** Side of the roof's matrices, and products in one run of it. */
-const [SIDE, PRODUCTS] = [2048, 4];
+/** Sides of the roof's matrices, and products in one run of it. */
+const SIDES = [512, 1024, 2048];
+const PRODUCTS = 16;
 
 const folder = await Deno.realPath(".scratch/unet");
 const architecture = await readUnetConfig(`${folder}/config.json`);
@@ -50,8 +51,14 @@ await session.run(feeds);
 await session.release();
 const [{ operators, milliseconds }] = profiles;
 
-const roof = Math.max(...await inTurn());
-const theirRoof = python === undefined ? undefined : await torchRoof(python);
+const roofs: Record<string, { readonly fewstep: number; readonly torch: number | undefined }> = {};
+for (const side of SIDES) {
+  roofs[side] = {
+    fewstep: await ourRate(side),
+    torch: python === undefined ? undefined : await torchRate(python, side),
+  };
+}
+const roof = Math.max(...Object.values(roofs).map(({ fewstep }) => fewstep));
 const groups = Map.groupBy(operators, kindOfWork);
 const rows = [...groups].map(([kind, group]) => {
   const spent = group.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
@@ -71,42 +78,39 @@ const total = rows.reduce((sum, { gigaflop }) => sum + gigaflop, 0);
 await report("unet_roofline", `deno run -A bench/unet_roofline.ts PYTHON --rounds ${rounds} --threads ${threads}`, {
   runtime: runtime.name,
   threads,
-  roofGigaflopPerSecond: { product: `${SIDE}×${SIDE} by ${SIDE}×${SIDE}`, fewstep: roof, torch: theirRoof },
+  gigaflopPerSecondOfSquareProducts: roofs,
   milliseconds,
   gigaflop: total,
   millisecondsAtTheRoof: total / roof * 1000,
   rows,
 });
 
-/** Rates of the roof's product over some runs, in GFLOP/s. */
-async function inTurn(): Promise<readonly number[]> {
+/** The best rate of a product over some runs, in GFLOP/s. */
+async function ourRate(side: number): Promise<number> {
   const temporary = await Deno.makeTempDir();
   try {
-    const session = await runtime.load(await chain(temporary, SIDE, PRODUCTS));
-    const x = Tensor.zeros([SIDE, SIDE]);
-    await session.run({ x });
-    const rates: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      rates.push(PRODUCTS * 2 * SIDE ** 3 / 1e6 / await time(() => session.run({ x })));
-    }
+    const session = await runtime.load(await chain(temporary, side, PRODUCTS));
+    const x = Tensor.zeros([side, side]);
+    const times: number[] = [];
+    for (let round = 0; round <= rounds; round++) times.push(await time(() => session.run({ x })));
     await session.release();
-    return rates;
+    return PRODUCTS * 2 * side ** 3 / 1e6 / Math.min(...times);
   } finally {
     await Deno.remove(temporary, { recursive: true });
   }
 }
 
-/** torch's rate for the same product. */
-async function torchRoof(python: string): Promise<number> {
+/** torch's for the same product. */
+async function torchRate(python: string, side: number): Promise<number> {
   const code = `import time, torch
 torch.set_num_threads(${threads})
-x, w = torch.zeros(${SIDE}, ${SIDE}), torch.zeros(${SIDE}, ${SIDE})
+x, w = torch.zeros(${side}, ${side}), torch.zeros(${side}, ${side})
 least = 1e9
 for _ in range(${rounds + 1}):
     started = time.perf_counter()
     for _ in range(${PRODUCTS}): torch.nn.functional.linear(x, w)
     least = min(least, time.perf_counter() - started)
-print(${PRODUCTS * 2 * SIDE ** 3} / least / 1e9)`;
+print(${PRODUCTS * 2 * side ** 3} / least / 1e9)`;
   const { stdout } = await new Deno.Command(python, { args: ["-c", code], ...peerEnvironment() }).output();
   return Number(new TextDecoder().decode(stdout));
 }

@@ -80,7 +80,7 @@ export const generate: Command = {
     precision: {
       value: "NAME",
       about: "what to compute in: fp32 (default); fp16, bf16, half floats where the device has them; int8,\n" +
-        "the U-Net's linear layers in 8 bits; int4, their weights in 4 bits",
+        "the U-Net's layers in 8 bits; int4, its linear layers' weights in 4 bits",
     },
     memory: {
       value: "NAME",

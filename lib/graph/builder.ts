@@ -48,6 +48,8 @@ export interface Lowering {
    * @param after what must be there before the layer may begin, where x is there from the start. Default x
    */
   matmul(g: Scope, x: Value, weight: WeightRef, out: number, bias?: WeightRef, after?: Value): Value;
+  /** torch.nn.Conv2d. x: `[batch, in, height, width]`, weight `[out, in, kernel, kernel]`, bias `[out]` */
+  convolution(g: Scope, x: Value, weight: WeightRef, out: number, bias: WeightRef | undefined, window: Window): Value;
   /**
    * softmax(q·kᵀ/√d)·v per head. q: `[batch, queries, channels]`, k and v: `[batch, keys, channels]`
    *
@@ -66,6 +68,14 @@ export interface Lowering {
   gelu(g: Scope, x: Value): Value;
   /** Over the last axis. weight and bias: `[channels]` */
   layerNorm(g: Scope, x: Value, weight: Value, bias: Value, epsilon: number): Value;
+}
+
+/** How a convolution goes over a picture. */
+export interface Window {
+  readonly kernel: 1 | 3;
+  readonly stride: 1 | 2;
+  /** Above, left, below, right. */
+  readonly pads: readonly number[];
 }
 
 /** A LoRA as a low-rank path beside the weights: its strength is an input of the network. */

@@ -1,6 +1,6 @@
 /** Layers in ONNX's plain operators, for providers whose fused ones are missing or wrong. */
 
-import { type Area, float, type Lowering, type Scope, type Value } from "./builder.ts";
+import { type Area, float, type Lowering, type Scope, type Value, type Window } from "./builder.ts";
 import type { WeightRef } from "../weights/weights.ts";
 
 /** Far enough below any score that softmax gives 0, and a half float too. */
@@ -11,6 +11,23 @@ export function plainMatmul(g: Scope, x: Value, weight: WeightRef, out: number, 
   const turned = g.graph.fold(g.stored(weight).name, "Transpose", { perm: [1, 0] });
   const y = g.op("MatMul", [x, turned], out);
   return bias ? g.add(y, g.stored(bias)) : y;
+}
+
+/** ONNX's own operator, which every provider has. */
+export function plainConvolution(
+  g: Scope,
+  x: Value,
+  weight: WeightRef,
+  out: number,
+  bias: WeightRef | undefined,
+  window: Window,
+): Value {
+  return convolve(g, [x, g.stored(weight, x), ...bias ? [g.stored(bias)] : []], out, window);
+}
+
+/** @param inputs a picture, a weight, and where there is one a bias */
+export function convolve(g: Scope, inputs: readonly Value[], out: number, { kernel, stride, pads }: Window): Value {
+  return g.op("Conv", inputs, out, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads });
 }
 
 /**

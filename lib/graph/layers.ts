@@ -5,6 +5,7 @@
 
 import { rows } from "../weights/weights.ts";
 import type { Scope, Value } from "./builder.ts";
+import { convolve } from "./decomposed.ts";
 
 export interface LinearOptions {
   /** Whether the checkpoint has one. Default true. */
@@ -45,19 +46,21 @@ export interface ConvOptions {
 
 /** torch.nn.Conv2d with a square kernel. */
 export function conv2d(g: Scope, x: Value, out: number, options: ConvOptions = {}): Value {
-  const { kernel = 3, bias = true } = options;
-  const weight = g.stored(g.find("weight", [out, x.channels, kernel, kernel]), x);
-  const y = convolve(g, bias ? [x, weight, g.weight("bias", [out])] : [x, weight], out, options);
+  const { kernel = 3, stride = 1, pads = evenly(kernel), bias = true } = options;
+  const weight = g.find("weight", [out, x.channels, kernel, kernel]);
+  const window = { kernel, stride, pads };
+  const y = g.lowering.convolution(g, x, weight, out, bias ? g.find("bias", [out]) : undefined, window);
   return g.adapters.reduce((sum, { module: { down, up }, strength, scope }) => {
-    const hidden = convolve(scope.at("down"), [x, scope.stored(down)], down.shape[0], options);
-    const delta = convolve(scope.at("up"), [scope.mul(hidden, strength), scope.stored(up)], out, { kernel: 1 });
+    const hidden = convolve(scope.at("down"), [x, scope.stored(down)], down.shape[0], window);
+    const scaled = [scope.mul(hidden, strength), scope.stored(up)];
+    const delta = convolve(scope.at("up"), scaled, out, { kernel: 1, stride: 1, pads: evenly(1) });
     return scope.add(sum, delta);
   }, y);
 }
 
-function convolve(g: Scope, inputs: readonly Value[], out: number, options: ConvOptions): Value {
-  const { kernel = 3, stride = 1, pads = Array<number>(4).fill((kernel - 1) / 2) } = options;
-  return g.op("Conv", inputs, out, { kernel_shape: [kernel, kernel], strides: [stride, stride], pads });
+/** Padding that keeps the size. */
+function evenly(kernel: number): readonly number[] {
+  return Array<number>(4).fill((kernel - 1) / 2);
 }
 
 /** torch.nn.GroupNorm over a picture. */

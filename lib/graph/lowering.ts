@@ -13,6 +13,7 @@ import {
   multipliedPick,
   ownWaves,
   plainAttention,
+  plainConvolution,
   plainMatmul,
   plainSigmoidGate,
   seriesWaves,
@@ -31,6 +32,8 @@ export const cpu: Lowering = {
     const y = g.op("FusedMatMul", [x, g.stored(weight, after)], out, { transB: 1 }, MICROSOFT);
     return bias ? g.add(y, g.stored(bias)) : y;
   },
+
+  convolution: plainConvolution,
 
   attention(g, q, k, v, heads, mask) {
     const attributes = { num_heads: heads, unidirectional: mask === "causal" ? 1 : 0 };
@@ -69,6 +72,7 @@ export const webgpu: Lowering = {
   widening: "folded",
   tables: "before",
   matmul: plainMatmul,
+  convolution: plainConvolution,
   attention: plainAttention,
   groupNorm: meanGroupNorm,
   pick: multipliedPick,
@@ -107,6 +111,7 @@ export const openvino: Lowering = {
   widening: "folded",
   tables: "after",
   matmul: plainMatmul,
+  convolution: plainConvolution,
   attention: plainAttention,
 
   groupNorm(g, x, weight, bias, groups, epsilon) {

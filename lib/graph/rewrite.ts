@@ -67,5 +67,5 @@ function kindsOf(nodes: readonly NodeProto[]): ReadonlyMap<string, "float" | "ot
 /** Operators whose values are no floats. */
 const OTHER = new Set(["Shape", "DynamicQuantizeLinear"]);
 
-/** Operators whose values are of their inputs' kind, where those are shapes. */
-const PASSING = new Set(["Mul", "Unsqueeze", "Concat"]);
+/** Operators whose values are of their inputs' kind, where those are shapes or codes. */
+const PASSING = new Set(["Mul", "Unsqueeze", "Concat", "Transpose", "Pad", "Slice"]);

@@ -2,7 +2,7 @@
 
 import type { Lowering } from "../graph/builder.ts";
 import { BLOCK, type BlockWeight, int4 } from "../graph/int4.ts";
-import { linearWeights } from "../graph/int8.ts";
+import { layerWeights } from "../graph/int8.ts";
 import { buildUnet } from "../graph/unet.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
@@ -27,8 +27,8 @@ export async function int4Unet(
   { architecture, weights }: Part<UnetArchitecture>,
   { folder = cacheFolder("int4") }: { readonly folder?: string } = {},
 ): Promise<Lowering> {
-  const all = linearWeights(base, (lowering) => buildUnet(architecture, weights, { lowering }));
-  const refs = all.filter((ref) => keptInFloat32(ref.key) === undefined && shapeOf(ref)[1] % BLOCK === 0);
+  const { linear } = layerWeights(base, (lowering) => buildUnet(architecture, weights, { lowering }));
+  const refs = linear.filter((ref) => keptInFloat32(ref.key) === undefined && shapeOf(ref)[1] % BLOCK === 0);
   const file = await inForm(BLOCKS_OF_4_BITS, refs, folder);
   const quantized = refs.map(({ key }): [string, BlockWeight] => [
     key,

@@ -1,11 +1,15 @@
-/** `precision: "int8"`: the U-Net's linear layers in 8 bits. Their weights are quantised at first use and kept. */
+/**
+ * `precision: "int8"`: the U-Net's linear layers and convolutions in 8 bits. Their weights are quantised at first use and
+ * kept.
+ */
 
 import type { Lowering } from "../graph/builder.ts";
-import { int8, linearWeights, type QuantizedWeight } from "../graph/int8.ts";
+import { channelsLast, int8, layerWeights, type QuantizedWeight } from "../graph/int8.ts";
 import { buildUnet } from "../graph/unet.ts";
 import type { UnetArchitecture } from "../weights/architecture.ts";
 import type { Part } from "../weights/checkpoint.ts";
 import { readProc } from "../measure/proc.ts";
+import { sizeOf } from "../tensor/tensor.ts";
 import { quantizeRows } from "../weights/quantize.ts";
 import { readWeight } from "../weights/read.ts";
 import { shapeOf } from "../weights/weights.ts";
@@ -13,7 +17,7 @@ import { keptInFloat32 } from "./int8_layers.ts";
 import { cacheFolder, type Form, inForm, refIn } from "./weight_cache.ts";
 
 /** Of the file's layout and the arithmetic behind it: another number is another file. */
-const VERSION = 1;
+const VERSION = 2;
 
 export interface QuantizeOptions {
   /** Where quantised weights are kept. Default `cacheFolder("int8")`. */
@@ -36,7 +40,7 @@ export function largestCode(): number {
 }
 
 /**
- * The lowering of a U-Net in 8 bits. At first use its linear layers are quantised, one in memory at a time: about a
+ * The lowering of a U-Net in 8 bits. At first use its layers are quantised, one in memory at a time: about a
  * second for 100 million weights; later uses read a header.
  *
  * @throws RangeError when a weight is NaN or infinite
@@ -48,8 +52,8 @@ export async function int8Unet(
 ): Promise<Lowering> {
   const { folder = cacheFolder("int8"), most = largestCode(), includes = (key) => keptInFloat32(key) === undefined } =
     options;
-  const all = linearWeights(base, (lowering) => buildUnet(architecture, weights, { lowering }));
-  const refs = all.filter(({ key }) => includes(key));
+  const { linear, convolutions } = layerWeights(base, (lowering) => buildUnet(architecture, weights, { lowering }));
+  const refs = [...linear, ...convolutions].filter(({ key }) => includes(key));
   const file = await inForm(rowsIn8Bits(most), refs, folder);
   const quantized = refs.map(({ key }): [string, QuantizedWeight] => [
     key,
@@ -64,14 +68,16 @@ function rowsIn8Bits(most: number): Form {
   return {
     version: [VERSION, most],
     planned(ref) {
-      const [out, inner] = shapeOf(ref);
+      const [out] = shapeOf(ref);
       return [
-        { name: ref.key, dtype: "I8", shape: [inner, out] },
+        { name: ref.key, dtype: "I8", shape: [sizeOf(ref.shape) / out, out] },
         { name: scalesOf(ref.key), dtype: "F32", shape: [out] },
       ];
     },
     async make(ref) {
-      const { codes, scales } = quantizeRows(await readWeight(ref), most, ref.key);
+      const weight = await readWeight(ref);
+      const rows = weight.shape.length === 4 ? channelsLast(weight) : weight;
+      const { codes, scales } = quantizeRows(rows, most, ref.key);
       return [new Uint8Array(codes.buffer), new Uint8Array(scales.buffer)];
     },
   };

@@ -18,8 +18,8 @@ export interface OpenOptions extends CheckpointOptions {
   readonly device?: Device;
   /**
    * What to compute in, whatever the file holds. Default "fp32". "fp16" and "bf16": half floats, the VAE apart. "int8":
-   * the U-Net's linear layers in 8-bit integers, about twice as fast on processors with VNNI and some percent off.
-   * "int4": their weights in 4 bits, for memory. What has to be made of the weights is made at first use, into a cache.
+   * the U-Net's layers in 8-bit integers, more than twice as fast on processors with AMX or VNNI and a percent off.
+   * "int4": its linear layers' weights in 4 bits, for memory. What has to be made of the weights is made at first use, into a cache.
    */
   readonly precision?: Precision;
   /**

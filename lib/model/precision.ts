@@ -5,14 +5,14 @@
  * - "fp16": half floats, the VAE apart, which overflows in them: computed in where the device can, and on the processor
  *   weights alone, half the memory of float32.
  * - "bf16": bfloat16, where the device has it.
- * - "int8": the U-Net's linear layers in 8-bit integers, everything else in float32.
+ * - "int8": the U-Net's linear layers and convolutions in 8-bit integers, everything else in float32.
  * - "int4": the weights of the U-Net's linear layers in blocks of 4 bits: an eighth of float32's memory.
  */
 export const PRECISIONS = ["fp32", "fp16", "bf16", "int8", "int4"] as const;
 
 /**
- * What a model computes in. "fp32": diffusers' float32. "fp16", "bf16": half floats, the VAE apart. "int8", "int4": the
- * U-Net's linear layers in so many bits, for speed or for memory.
+ * What a model computes in. "fp32": diffusers' float32. "fp16", "bf16": half floats, the VAE apart. "int8": the
+ * U-Net's layers in 8-bit integers, for speed and memory. "int4": the weights of its linear layers, for memory.
  */
 export type Precision = typeof PRECISIONS[number];
 

@@ -69,7 +69,7 @@ export function describeParts(
   const written = loweringFor(runtime, precision);
   const textPrecision = written === lowering ? "fp32" : precision;
   const unet = ({
-    int8: "; its linear layers multiply 8-bit integers, their weights quantised at first use",
+    int8: "; its linear layers and convolutions multiply 8-bit integers, their weights quantised at first use",
     int4: "; its linear layers' weights lie in blocks of 4 bits, quantised at first use",
     fp16: written === lowering
       ? "; its weights are half floats, widened for each layer: there are no half kernels"

@@ -14,6 +14,7 @@ import { branch } from "./advance.ts";
 import type { Conditioning, Size } from "./conditioning.ts";
 import type { ModelOptions } from "./model_options.ts";
 import type { Networks } from "./networks.ts";
+import type { Precision } from "./precision.ts";
 import { batchOf, type Request } from "./request.ts";
 import { wantRoom } from "./room.ts";
 import type { MemoryMode } from "./stage.ts";
@@ -25,12 +26,14 @@ export class Requests {
   readonly #checkpoint: Checkpoint;
   readonly #scheduler: SchedulerConfig;
   readonly #memory: MemoryMode;
+  readonly #precision: Precision;
   readonly #networks: Networks;
 
-  constructor({ checkpoint, scheduler, memory }: ModelOptions, networks: Networks) {
+  constructor({ checkpoint, scheduler, memory, precision }: ModelOptions, networks: Networks) {
     this.#checkpoint = checkpoint;
     this.#scheduler = scheduler;
     this.#memory = memory;
+    this.#precision = precision;
     this.#networks = networks;
   }
 
@@ -106,6 +109,7 @@ export class Requests {
       size: this.sizeOf(request),
       guided: this.#guided(trajectory),
       memory: this.#memory,
+      precision: this.#precision,
     });
   }
 

@@ -16,9 +16,13 @@ import {
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { parameters } from "../weights/weights.ts";
 import type { Size } from "./conditioning.ts";
+import type { Precision } from "./precision.ts";
 import type { MemoryMode } from "./stage.ts";
 
 const FLOAT = 4;
+
+/** Of one weight of the U-Net, at least. */
+const WEIGHT: Readonly<Record<Precision, number>> = { fp32: FLOAT, fp16: 2, bf16: 2, int8: 1, int4: 0.5 };
 
 export interface Wanted {
   readonly batch: number;
@@ -27,11 +31,12 @@ export interface Wanted {
   /** Whether guidance doubles the batch. */
   readonly guided: boolean;
   readonly memory: MemoryMode;
+  readonly precision: Precision;
 }
 
 /** Bytes that a run takes at least. */
 export interface Need {
-  /** In float32, of what stays loaded; 0 where weights stay in their file. */
+  /** Of what stays loaded; 0 where weights stay in their file. */
   readonly weights: number;
   /** Values between layers, of the network that has more of them. */
   readonly activations: number;
@@ -40,12 +45,14 @@ export interface Need {
 /** @returns bytes, in double: sizes that no memory has included */
 export function leastMemory(
   { unet, vae }: Pick<Checkpoint, "unet" | "vae">,
-  { batch, size: { width, height }, guided, memory }: Wanted,
+  { batch, size: { width, height }, guided, memory, precision }: Wanted,
 ): Need {
   const pixels = width * height;
   const rows = batch * (guided ? 2 : 1);
   return {
-    weights: memory === "lean" ? 0 : FLOAT * (parameters(unet.weights.refs) + parameters(vae.weights.refs)),
+    weights: memory === "lean"
+      ? 0
+      : WEIGHT[precision] * parameters(unet.weights.refs) + FLOAT * parameters(vae.weights.refs),
     activations: FLOAT * Math.max(
       rows * skips(unet.architecture) * pixels / pixelsPerLatent(vae.architecture) ** 2,
       batch * widest(vae.architecture) * pixels,

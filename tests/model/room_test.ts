@@ -1,8 +1,9 @@
 import { open } from "fewstep";
 import { totalMemory } from "fewstep/measure/memory.ts";
+import type { Precision } from "fewstep/model/precision.ts";
 import { leastMemory, wantRoom } from "fewstep/model/room.ts";
 import { readUnetConfig, readVaeConfig } from "fewstep/weights/config.ts";
-import { Weights } from "fewstep/weights/weights.ts";
+import { parameters, Weights } from "fewstep/weights/weights.ts";
 import { join } from "node:path";
 import { equal, ok, throwsSentence } from "../assert.ts";
 import { inFolder } from "../files.ts";
@@ -30,11 +31,11 @@ Deno.test("SDXL at 1024 pixels: counted by hand", () =>
       },
     } as const;
     // The decoder's last level reads 256 channels and writes 128 of 2²⁰ pixels, in four bytes each: 1.6 GB.
-    const need = leastMemory(model, { batch: 1, size, guided: true, memory: "fast" });
+    const need = leastMemory(model, { batch: 1, size, guided: true, memory: "fast", precision: "fp32" });
     equal(need, { weights: 0, activations: 4 * (256 + 128) * 2 ** 20 });
-    wantRoom(model, { batch: 1, size, guided: true, memory: "fast" }, 8e9);
+    wantRoom(model, { batch: 1, size, guided: true, memory: "fast", precision: "fp32" }, 8e9);
     await throwsSentence(
-      () => wantRoom(model, { batch: 16, size, guided: true, memory: "fast" }, 16e9),
+      () => wantRoom(model, { batch: 16, size, guided: true, memory: "fast", precision: "fp32" }, 16e9),
       "Cannot draw 16 pictures of 1024x1024: that takes at least 25.8 GB of memory, 0.00 GB of it for weights; " +
         "there are 16.0 GB. Ask for fewer pictures or a smaller size.",
     );
@@ -66,13 +67,19 @@ Deno.test("schedules that no memory has are refused too", async () => {
   }
 });
 
-Deno.test("weights that do not fit in float32: lean leaves them where they lie", async () => {
+Deno.test("weights that do not fit: lean leaves them where they lie, fewer bits take less", async () => {
   await using model = await open(TINY);
-  const wanted = { batch: 1, size: { width: 16, height: 16 }, guided: false } as const;
+  const wanted = { batch: 1, size: { width: 16, height: 16 }, guided: false, memory: "fast" } as const;
   await throwsSentence(
-    () => wantRoom(model.checkpoint, { ...wanted, memory: "fast" }, 1e5),
+    () => wantRoom(model.checkpoint, { ...wanted, precision: "fp32" }, 1e5),
     /Open the model with memory "lean"\.$/,
   );
-  wantRoom(model.checkpoint, { ...wanted, memory: "lean" }, 1e5);
+  wantRoom(model.checkpoint, { ...wanted, memory: "lean", precision: "fp32" }, 1e5);
+  const unet = parameters(model.checkpoint.unet.weights.refs);
+  const weightsIn = (precision: Precision) => leastMemory(model.checkpoint, { ...wanted, precision }).weights;
+  const saved = (["fp32", "fp16", "bf16", "int8", "int4"] as const).map((precision) =>
+    (weightsIn("fp32") - weightsIn(precision)) / unet
+  );
+  equal(saved, [0, 2, 2, 3, 3.5]);
   ok(totalMemory() > 1e9, "this machine's memory");
 });
