@@ -21,8 +21,11 @@ export interface WeightJob extends Change {
   readonly done?: () => void;
 }
 
-/** Of a piece as it is read: enough that its fixed costs vanish, little enough to stay in a processor's cache. */
+/** Of a piece as it is read and written: enough that its fixed costs vanish. */
 const PIECE_BYTES = 4 * 2 ** 20;
+
+/** Of it, what is worked on at once: little enough that all its forms stay in a processor's own cache. */
+const WORKED_BYTES = 2 ** 20;
 
 /** Bytes of weights on their way, for each processor: a network's small tensors are many, and no work. */
 const AHEAD_BYTES = 2 * PIECE_BYTES;
@@ -101,7 +104,7 @@ function* piecesOf(jobs: Iterable<WeightJob>, means: Means): Generator<Piece> {
       return memory;
     };
     if (upright && modules.length === 0 && ref.dtype === DTYPE[to]) {
-      for (const { at, byteLength, last } of cut(ref.byteLength, 1)) {
+      for (const { at, byteLength, last } of cut(ref.byteLength, PIECE_BYTES)) {
         yield { byteLength, make: () => read(at, byteLength), done: last ? done : undefined };
       }
       continue;
@@ -113,23 +116,28 @@ function* piecesOf(jobs: Iterable<WeightJob>, means: Means): Generator<Piece> {
     const columns = sizeOf(ref.shape) / ref.shape[0];
     const rowBytes = columns * bytesOf(from);
     let added: Promise<readonly LowRank[]> | undefined;
-    for (const { at, byteLength, last } of cut(ref.byteLength, rowBytes)) {
+    for (const { at, byteLength, last } of cut(ref.byteLength, rowsWithin(PIECE_BYTES, rowBytes))) {
       const make = async () => {
-        const [row, rows] = [at / rowBytes, byteLength / rowBytes];
         // Where one fails, the other ends too.
         const parts = [added ??= productsOf(job, files, pool), read(at, byteLength)] as const;
         await Promise.allSettled(parts);
         const [products, memory] = await Promise.all(parts);
-        const source = { dtype: from, ...memory };
-        const result = { dtype: to, ...pool.take(rows * columns * bytesOf(to)) };
-        const own = products.map((product) => ({ ...product, up: rowsOf(product, row, row + rows) }));
-        await arithmetic.run(source, result, columns, own);
-        if (to === "fp16" && hasInfinity(result.bytes)) {
+        const result = pool.take(byteLength / bytesOf(from) * bytesOf(to));
+        const works = [...cut(byteLength, rowsWithin(WORKED_BYTES, rowBytes))].map(async (part) => {
+          const [row, rows] = [(at + part.at) / rowBytes, part.byteLength / rowBytes];
+          const source = { dtype: from, ...partOf(memory, part.at, part.at + part.byteLength) };
+          const place = part.at / bytesOf(from) * bytesOf(to);
+          const target = { dtype: to, ...partOf(result, place, place + rows * columns * bytesOf(to)) };
+          const own = products.map((product) => ({ ...product, up: rowsOf(product, row, row + rows) }));
+          const largest = await arithmetic.run(source, target, columns, own);
+          if (to === "fp32" || largest < BEYOND_HALF) return;
           const exact = { dtype: "fp32", ...pool.take(4 * rows * columns) } as const;
           await arithmetic.run(source, exact, columns, own);
-          wantNoneLost(result.bytes, floatsOf(exact), { key: ref.key, first: row * columns });
+          wantNoneLost(target.bytes, floatsOf(exact), { key: ref.key, first: row * columns });
           pool.giveBack(exact);
-        }
+        });
+        await Promise.allSettled(works);
+        await Promise.all(works);
         pool.giveBack(memory);
         return result;
       };
@@ -142,12 +150,16 @@ function* piecesOf(jobs: Iterable<WeightJob>, means: Means): Generator<Piece> {
   }
 }
 
-/** A weight's bytes in pieces of whole units, in the order in which they lie. */
-function* cut(total: number, unit: number) {
-  const step = Math.max(1, Math.floor(PIECE_BYTES / unit)) * unit;
+/** A weight's bytes in pieces, in the order in which they lie. */
+function* cut(total: number, step: number) {
   for (let at = 0; at < total; at += step) {
     yield { at, byteLength: Math.min(step, total - at), last: at + step >= total };
   }
+}
+
+/** Bytes of as many whole rows as lie within others, and of one at least. */
+function rowsWithin(bytes: number, rowBytes: number): number {
+  return Math.max(1, Math.floor(bytes / rowBytes)) * rowBytes;
 }
 
 function rowsOf({ up, rank }: LowRank, begin: number, end: number): StoredRows {
@@ -186,17 +198,8 @@ function transposed(tensor: Tensor): Tensor {
   return tensor.map((_, i) => tensor.data[(i % rows) * columns + Math.floor(i / rows)]).reshape([columns, rows]);
 }
 
-/**
- * Whether half floats have an infinity, or what is no number, among them. Two are looked at in one step: where all
- * exponent bits are set, adding one to them carries into the sign's place.
- */
-function hasInfinity({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): boolean {
-  const pairs = new Uint32Array(buffer, byteOffset, length >> 2);
-  const last = new Uint16Array(buffer, byteOffset, length / 2).at(-1) ?? 0;
-  let carried = (last & 0x7c00) + 0x0400;
-  for (let i = 0; i < pairs.length; i++) carried |= (pairs[i] & 0x7c007c00) + 0x04000400;
-  return (carried & 0x80008000) !== 0;
-}
+/** From here on numbers are nearer to 65536, which half floats have not, than to their largest, 65504. */
+const BEYOND_HALF = 65520;
 
 /** Half floats without an infinity that was none before. @param exact what they were rounded from */
 function wantNoneLost(

@@ -25,23 +25,33 @@ export function quantizeRows({ data, shape }: Tensor, most: number, name: string
   const [out, inner]: Shape = shape;
   const codes = new Int8Array(sizeOf(shape));
   const scales = new Float32Array(out);
+  const tile = new Int8Array(TILE * inner);
   for (let start = 0; start < out; start += TILE) {
-    const end = Math.min(out, start + TILE);
-    for (let row = start; row < end; row++) {
-      const largest = largestOf(data.subarray(row * inner, (row + 1) * inner));
+    const rows = Math.min(out - start, TILE);
+    for (let row = 0; row < rows; row++) {
+      const values = data.subarray((start + row) * inner, (start + row + 1) * inner);
+      const largest = largestOf(values);
       if (!Number.isFinite(largest)) {
-        throw new RangeError(`Cannot quantise "${name}": row ${row} holds ${largest}, wanted are finite weights.`);
+        throw new RangeError(
+          `Cannot quantise "${name}": row ${start + row} holds ${largest}, wanted are finite weights.`,
+        );
       }
-      scales[row] = largest > 0 ? largest / most : 1; // a row of zeros stays zeros at every scale
+      scales[start + row] = largest > 0 ? largest / most : 1; // a row of zeros stays zeros at every scale
+      const scale = scales[start + row];
+      for (let i = 0; i < inner; i++) tile[row * inner + i] = values[i] / scale + WHOLE - WHOLE;
     }
-    for (let column = 0; column < inner; column++) {
-      for (let row = start; row < end; row++) {
-        codes[column * out + row] = Math.round(data[row * inner + column] / scales[row]);
-      }
+    for (let i = 0; i < inner; i++) {
+      for (let row = 0; row < rows; row++) codes[i * out + start + row] = tile[row * inner + i];
     }
   }
   return { codes, scales };
 }
+
+/**
+ * A double so large that it has no fractions: a number added and taken away again is rounded, to the even one of two that
+ * are as near. `Math.round` takes three times as long.
+ */
+const WHOLE = 1.5 * 2 ** 52;
 
 /** Two codes a byte, the earlier in the low half: 0 to 15, of which 8 is zero. */
 export interface QuantizedBlocks {

@@ -9,6 +9,12 @@ Deno.test("each row has its own scale, and lies as a column", () => {
   equal([...scales], [Math.fround(2 / 127), 2]);
 });
 
+Deno.test("a weight in the middle between two codes goes to the even one", () => {
+  const { codes, scales } = quantizeRows(Tensor.of([127, 0.5, 1.5, 2.5, -0.5, -1.5, -126.5], [1, 7]), 127, "w");
+  equal([...scales], [1]);
+  equal([...codes], [127, 0, 2, 2, 0, -2, -126]);
+});
+
 Deno.test("every weight is at most half a scale off, in more rows than are handled together; a row of zeros stays", () => {
   const [out, inner] = [130, 7];
   const weight = new Tensor(Float32Array.from({ length: out * inner }, (_, i) => i < 7 ? 0 : Math.sin(i) * i), [

@@ -124,12 +124,6 @@ function wantCudaProvider(): void {
   }
 }
 
-/**
- * How an operator's work is shared out: in parts that get smaller towards its end, so that where the system takes a
- * processor away for a moment the other threads take over.
- */
-const SHARED_OUT = { "session.dynamic_block_base": "4" } as const;
-
 /** Where a graph given as bytes looks for its weights. */
 function weightsOf({ root }: Network): Readonly<Record<string, string>> {
   return { "session.model_external_initializers_file_folder_path": root };
@@ -141,7 +135,7 @@ function loadCpu(
   options: OrtSessionOptions = {},
   signal?: AbortSignal,
 ): Promise<OrtSession | LeanSession> {
-  const config = { ...weightsOf(network), ...SHARED_OUT };
+  const config = weightsOf(network);
   if (memory !== "lean") return OrtSession.load(network, { threads, config, ...options }, signal);
   // Weights then stay as they are mapped from their file, without a copy in the order that products like best.
   const lean = { ...config, "session.disable_prepacking": "1" };
