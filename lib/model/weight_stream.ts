@@ -123,14 +123,15 @@ function* piecesOf(jobs: Iterable<WeightJob>, means: Means): Generator<Piece> {
         await Promise.allSettled(parts);
         const [products, memory] = await Promise.all(parts);
         const result = pool.take(byteLength / bytesOf(from) * bytesOf(to));
-        const works = [...cut(byteLength, rowsWithin(WORKED_BYTES, rowBytes))].map(async (part) => {
+        // An even number of rows: halves are looked at by twos.
+        const works = [...cut(byteLength, 2 * rowsWithin(WORKED_BYTES / 2, rowBytes))].map(async (part) => {
           const [row, rows] = [(at + part.at) / rowBytes, part.byteLength / rowBytes];
           const source = { dtype: from, ...partOf(memory, part.at, part.at + part.byteLength) };
           const place = part.at / bytesOf(from) * bytesOf(to);
           const target = { dtype: to, ...partOf(result, place, place + rows * columns * bytesOf(to)) };
           const own = products.map((product) => ({ ...product, up: rowsOf(product, row, row + rows) }));
-          const largest = await arithmetic.run(source, target, columns, own);
-          if (to === "fp32" || largest < BEYOND_HALF) return;
+          await arithmetic.run(source, target, columns, own);
+          if (to === "fp32" || !hasInfinity(target.bytes)) return;
           const exact = { dtype: "fp32", ...pool.take(4 * rows * columns) } as const;
           await arithmetic.run(source, exact, columns, own);
           wantNoneLost(target.bytes, floatsOf(exact), { key: ref.key, first: row * columns });
@@ -198,8 +199,17 @@ function transposed(tensor: Tensor): Tensor {
   return tensor.map((_, i) => tensor.data[(i % rows) * columns + Math.floor(i / rows)]).reshape([columns, rows]);
 }
 
-/** From here on numbers are nearer to 65536, which half floats have not, than to their largest, 65504. */
-const BEYOND_HALF = 65520;
+/**
+ * Whether half floats have an infinity, or what is no number, among them. Two are looked at in one step: where all
+ * exponent bits are set, adding one to them carries into the sign's place.
+ */
+function hasInfinity({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): boolean {
+  const pairs = new Uint32Array(buffer, byteOffset, length >> 2);
+  const last = new Uint16Array(buffer, byteOffset, length / 2).at(-1) ?? 0;
+  let carried = (last & 0x7c00) + 0x0400;
+  for (let i = 0; i < pairs.length; i++) carried |= (pairs[i] & 0x7c007c00) + 0x04000400;
+  return (carried & 0x80008000) !== 0;
+}
 
 /** Half floats without an infinity that was none before. @param exact what they were rounded from */
 function wantNoneLost(

@@ -98,6 +98,26 @@ Deno.test("each type becomes each other, rounded once to nearest, in pieces of r
     equal(told, jobs.map(({ ref, to }) => `${ref.key} ${to}`));
   }));
 
+Deno.test("rows of an odd number of halves, in pieces and parts of pieces", () =>
+  inFolder(async (folder) => {
+    const [rows, columns] = [6001, 777];
+    const numbers = half(values(rows * columns, 6));
+    const [narrow, wide] = [float16FromFloat32(numbers), new Uint8Array(numbers.buffer)];
+    const path = join(folder, "weights.safetensors");
+    await save(
+      path,
+      new Map([["narrow", stored("F16", [rows, columns], narrow)], ["wide", stored("F32", [rows, columns], wide)]]),
+    );
+    const { tensors } = await openSafetensors(path);
+    const [fp16, fp32] = ["narrow", "wide"].map((key): WeightRef => {
+      const entry = tensors.get(key);
+      if (entry === undefined) throw new Error(`The test wrote no ${key}.`);
+      return { ...entry, key, file: path };
+    });
+    same(await bytesOf([{ ref: fp32, modules: [], to: "fp16" }]), narrow);
+    same(await bytesOf([{ ref: fp16, modules: [], to: "fp32" }]), wide);
+  }));
+
 Deno.test("two LoRAs are added, each at its strength and scale; at strength 0 the weight is itself", () =>
   inFiles(async ({ fp16, up: left, down: right, up2: left2, down2: right2 }) => {
     const modules = (a: number, b: number) => [

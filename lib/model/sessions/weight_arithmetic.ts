@@ -47,13 +47,12 @@ export class WeightArithmetic {
    * `to` becomes `from`, plus the products, rounded once to nearest. A value too large for halves becomes infinite.
    *
    * @param columns of the matrix; `from` and `to` hold as many whole rows of it
-   * @returns of what was rounded, the size of the largest number; 0 where nothing was
    */
-  async run(from: StoredRows, to: StoredRows, columns: number, products: readonly LowRank[] = []): Promise<number> {
+  async run(from: StoredRows, to: StoredRows, columns: number, products: readonly LowRank[] = []): Promise<void> {
     if (this.#running === this.lanes) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
     try {
-      return await this.#run(from, to, columns, products);
+      await this.#run(from, to, columns, products);
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#running--;
@@ -61,7 +60,7 @@ export class WeightArithmetic {
     }
   }
 
-  async #run(from: StoredRows, to: StoredRows, columns: number, products: readonly LowRank[]): Promise<number> {
+  async #run(from: StoredRows, to: StoredRows, columns: number, products: readonly LowRank[]): Promise<void> {
     const rows = valuesIn(to) / columns;
     const feeds = products.map(({ up, down, rank, factor }, i) => ({
       [`up ${i}`]: tensor(up, [rows, rank]),
@@ -75,9 +74,7 @@ export class WeightArithmetic {
     const session = idle.pop() ?? await this.#load(from.dtype, to.dtype, factors);
     try {
       const weight = tensor(from, [rows, columns]);
-      const into = { result: tensor(to, [rows, columns]) };
-      const made = await session.run(Object.assign({ weight }, ...feeds), { into });
-      return made.get("largest")?.data[0] ?? 0;
+      await session.run(Object.assign({ weight }, ...feeds), { into: { result: tensor(to, [rows, columns]) } });
     } finally {
       idle.push(session);
     }
@@ -134,13 +131,8 @@ function graph(from: Stored, to: Stored, factors: readonly Factors[]): OrtModel 
     const scaled = op("Mul", [wide(`down ${i}`, down), `factor ${i}`], `scaled ${i}`);
     value = op("Gemm", [wide(`up ${i}`, up), scaled, value], `sum ${i}`);
   }
-  const outputs = [port("result", to, ["rows", "columns"])];
   if (to === "fp32") op("Identity", [value], "result");
-  else {
-    op("Cast", [value], "result", { to: CAST[DTYPE[to]] });
-    op("ReduceMax", [op("Abs", [value], "sizes")], "largest", { keepdims: 0 });
-    outputs.push(port("largest", "fp32", []));
-  }
-  const name = "weight arithmetic";
+  else op("Cast", [value], "result", { to: CAST[DTYPE[to]] });
+  const [name, outputs] = ["weight arithmetic", [port("result", to, ["rows", "columns"])]];
   return { name, bytes: modelBytes({ name, nodes, initializers: [], inputs, outputs }), outputs };
 }
