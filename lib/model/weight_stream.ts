@@ -10,7 +10,13 @@ import { type DType, OpenFiles } from "../weights/safetensors.ts";
 import { shapeOf } from "../weights/weights.ts";
 import { type Change, productsOf, STORED } from "./lora_sum.ts";
 import { partOf, type Placed } from "./sessions/foreign.ts";
-import { bytesOf, type LowRank, type StoredRows, type WeightArithmetic } from "./sessions/weight_arithmetic.ts";
+import {
+  bytesOf,
+  type LowRank,
+  type Stored,
+  type StoredRows,
+  type WeightArithmetic,
+} from "./sessions/weight_arithmetic.ts";
 
 /** One stored weight, and how it is to be written. */
 export interface WeightJob extends Change {
@@ -174,20 +180,31 @@ async function whole(job: WeightJob, { files, arithmetic }: Means): Promise<Plac
   const { ref, to, turned } = job;
   const shape = shapeOf(ref);
   const columns = sizeOf(shape) / shape[0];
+  const taken: Placed[] = [];
+  const take = <const D extends Stored>(dtype: D, count: number) => {
+    const memory = pool.take(count * bytesOf(dtype));
+    taken.push(memory);
+    return { dtype, ...memory };
+  };
   const copied = ({ data }: Tensor) => {
-    const memory = pool.take(data.byteLength);
+    const memory = take("fp32", data.length);
     floatsOf(memory).set(data);
-    return { dtype: "fp32", ...memory } as const;
+    return memory;
+  };
+  const given = <P extends Placed>(result: P): P => {
+    for (const memory of taken) if (memory.address !== result.address) pool.giveBack(memory);
+    for (const { up, down } of products) [up, down].forEach((memory) => pool.giveBack(memory));
+    return result;
   };
   const [weight, products] = [await readWeight(ref), await productsOf(job, files, pool)];
   const sum = copied(weight);
   if (products.length > 0) await arithmetic.run(copied(weight), sum, columns, products);
   const exact = turned === "transposed" ? copied(transposed(new Tensor(floatsOf(sum), shape))) : sum;
-  if (to === "fp32") return exact;
-  const result = { dtype: to, ...pool.take(exact.bytes.length / 2) };
+  if (to === "fp32") return given(exact);
+  const result = take(to, sizeOf(shape));
   await arithmetic.run(exact, result, sizeOf(shape));
   wantNoneLost(result.bytes, floatsOf(exact), { key: ref.key, first: 0 });
-  return result;
+  return given(result);
 }
 
 function floatsOf({ bytes: { buffer, byteOffset, length } }: Placed): Float32Array<ArrayBuffer> {

@@ -47,7 +47,7 @@ Deno.test("the C library gives the npm binding's bits, and its version is the pa
   equal(output?.data, wanted.data);
 });
 
-Deno.test("timers tick while a network runs; small inputs stay in their place; a second run waits for its turn", async () => {
+Deno.test("timers tick while a network runs; small inputs are safe from the collector; a second run waits for its turn", async () => {
   const { network, feeds } = await tinyUnet();
   const session = await runtime.load(network);
   const wanted = (await session.run(feeds)).get("out_sample");
