@@ -167,42 +167,44 @@ export class OrtSession {
     const cancel = () => void functions.terminateRun.call(settings);
     const inputs = Object.entries(feeds);
     // Four lists of addresses: the inputs' names, the inputs, the outputs' names, and what becomes of them.
-    const counts = [inputs.length, inputs.length, this.#outputs.length, this.#outputs.length];
-    const call = new NativeMemory(8 * counts.reduce((sum, count) => sum + count));
-    const lists = counts.map((count, i) =>
-      new BigUint64Array(call.bytes.buffer, 8 * counts.slice(0, i).reduce((sum, count) => sum + count, 0), count)
-    );
-    const [names, given, outputs, results] = lists;
+    const call = new NativeMemory(8 * 2 * (inputs.length + this.#outputs.length));
+    let taken = 0;
+    const list = (length: number) => {
+      const place = taken;
+      taken += 8 * length;
+      return { words: new BigUint64Array(call.bytes.buffer, place, length), address: call.address + BigInt(place) };
+    };
+    const [names, given] = [list(inputs.length), list(inputs.length)];
+    const [outputs, results] = [list(this.#outputs.length), list(this.#outputs.length)];
     try {
       for (const [i, [name, tensor]] of inputs.entries()) {
-        names[i] = this.#nameAt(name);
-        given[i] = valueOf(name, tensor);
+        names.words[i] = this.#nameAt(name);
+        given.words[i] = valueOf(name, tensor);
       }
       for (const [i, name] of this.#outputs.entries()) {
-        outputs[i] = this.#nameAt(name);
+        outputs.words[i] = this.#nameAt(name);
         // Zero where the runtime is to make the output.
-        results[i] = Object.hasOwn(into, name) ? valueOf(name, into[name]) : 0n;
+        results.words[i] = Object.hasOwn(into, name) ? valueOf(name, into[name]) : 0n;
       }
-      const placed = new Set(results);
+      const placed = new Set(results.words);
       signal?.addEventListener("abort", cancel);
-      const [namesAt, givenAt, outputsAt, resultsAt] = lists.map(({ byteOffset }) => call.address + BigInt(byteOffset));
       const status = await functions.run.call(
         this.#session,
         settings,
-        namesAt,
-        givenAt,
+        names.address,
+        given.address,
         BigInt(inputs.length),
-        outputsAt,
+        outputs.address,
         BigInt(this.#outputs.length),
-        resultsAt,
+        results.address,
       );
-      for (const address of results) {
+      for (const address of results.words) {
         const value = placed.has(address) ? null : Deno.UnsafePointer.create(address);
         if (value !== null) values.push(value);
       }
       wantUnlessAborted(this.#library, status, what, signal);
       const made = this.#outputs.flatMap((name, i) =>
-        Object.hasOwn(into, name) ? [] : [[name, this.#take(name, wantPointer(results[i], what))] as const]
+        Object.hasOwn(into, name) ? [] : [[name, this.#take(name, wantPointer(results.words[i], what))] as const]
       );
       return new Map(made);
     } finally {
