@@ -1,4 +1,4 @@
-"""Runs a diffusers pipeline in float32 on the CPU and keeps all that it did, in the layout of the kit's records."""
+"""Runs a diffusers pipeline and keeps all that it did, in the layout of the kit's records."""
 
 import functools
 
@@ -6,7 +6,7 @@ import torch
 from common import save_tensors
 
 
-def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, weights=None, keep=None, **more):
+def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negative=None, recipe="base", slim=False, original=None, mask=None, weights=None, keep=None, device="cpu", **more):
     """
     Tensors: noise [B,4,h,w] before scaling, prompt_embeds, pooled_prompt_embeds (and negative_…), timesteps [n],
     sigmas [n+1] where the scheduler has them, latents [n+1,B,4,h,w], denoised and prediction [n,B,4,h,w], image.
@@ -14,6 +14,7 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
     `original`: the clean latent that an image-to-image pipeline starts from, `mask` [1,1,h,w] what an inpainting one
     draws anew; both kept under those names. `weights`: which file of the pocket family stands in the base's U-Net. `keep`: the steps of a long run whose
     tensors are kept, with the latent before and after each; the request says which. Latents are what the next step sees: after inpainting's own mixing.
+    `device`: whose generators draw the noise, in the pipeline's type; what is kept is float32 in any case.
     """
     rows = {"latents": [], "denoised": [], "prediction": [], "timesteps": []}
     embeds = {}
@@ -39,7 +40,7 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
         return result
 
     scheduler.step, pipe.encode_prompt = recording_step, recording_encode
-    generators = [torch.Generator().manual_seed(seed % 2**64) for seed in seeds]
+    generators = [torch.Generator(device).manual_seed(seed % 2**64) for seed in seeds]
     image = pipe(
         [prompt] * len(seeds),
         negative_prompt=None if negative is None else [negative] * len(seeds),
@@ -57,7 +58,8 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
     del scheduler.step, pipe.encode_prompt
 
     shape = (1, *rows["latents"][0].shape[1:])
-    noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed % 2**64)) for seed in seeds])
+    drawn = dict(device=device, dtype=pipe.unet.dtype)
+    noise = torch.cat([torch.randn(shape, generator=torch.Generator(device).manual_seed(seed % 2**64), **drawn) for seed in seeds])
     if original is None:
         assert torch.equal(rows["latents"][0], noise * scheduler.init_noise_sigma)
     tensors = {"noise": noise, **embeds, "image": image.float(), "timesteps": torch.tensor(rows.pop("timesteps"))}
@@ -76,6 +78,7 @@ def record(name, pipe, *, prompt, seeds, steps, guidance, width, height, negativ
         tensors["mask"] = mask
     if hasattr(scheduler, "sigmas"):
         tensors["sigmas"] = scheduler.sigmas.float()
+    tensors = {key: tensor.float().cpu() for key, tensor in tensors.items()}
     request = dict(prompt=prompt, seed=seeds, steps=steps, guidance=guidance, size=dict(width=width, height=height), recipe=recipe)
     if "strength" in more:
         request["strength"] = more["strength"]

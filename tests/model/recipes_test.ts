@@ -57,6 +57,25 @@ for (const name of goldensNamed(/^run-child-.*(?=\.safetensors$)/)) {
     }));
 }
 
+/** What diffusers gave on an H100, where torch's CUDA generators draw: the kit computes here. Goldens: tests/goldens/gpu.py. */
+for (const name of goldensNamed(/^run-cuda-.*(?=\.safetensors$)/)) {
+  const golden = readGolden(`${name}.safetensors`);
+  const { recipe = "", steps, weights } = golden.request;
+  const half = name.endsWith("-half");
+  Deno.test(`${name}: ${recipe} on a GPU, every latent of diffusers from the same seeds`, async () => {
+    await using model = await open(`${POCKET}base`, weights === undefined ? {} : { unet: POCKET + weights });
+    const drawn = { rng: "cuda", noiseType: half ? "fp16" : "fp32" } as const;
+    const size = { width: 128, height: 128 };
+    const { step } = await model.generate({ prompt, seed: [seed, 1], recipe, steps, size, ...drawn });
+    close(step.noise.data, golden.get("noise").data, half ? 1e-4 : 1e-6, "noise");
+    // There all is computed in half floats, here in float32.
+    const tolerance = half ? 1e-2 : 1e-4;
+    step.path.forEach(({ latent }, i) =>
+      close(latent.data, golden.get("latents").at(i).data, tolerance, `latents ${i}`)
+    );
+  });
+}
+
 /** Weights of the family by the recipe that runs them; see training/pocket/export.py. */
 const FAMILY: Readonly<Record<string, readonly string[]>> = {
   "lightning-1step": ["lightning_1step_unet_x0"],
