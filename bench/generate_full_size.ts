@@ -4,6 +4,8 @@
  *
  *     deno run -A bench/generate_full_size.ts [--ways fast,lean,int8,openvino:bf16] [--size 512]
  *
+ * A machine with a GPU can run cuda, cuda:fp16 and webgpu:fp16, too.
+ *
  * It wants 10 GB in the temporary folder.
  */
 
@@ -18,7 +20,13 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   lean: ["--memory", "lean"],
   int8: ["--precision", "int8"],
   "openvino:bf16": ["--device", "openvino", "--precision", "bf16"],
+  "cuda": ["--device", "cuda"],
+  "cuda:fp16": ["--device", "cuda", "--precision", "fp16"],
+  "webgpu:fp16": ["--device", "webgpu", "--precision", "fp16"],
 };
+
+/** What any machine has, or can have. */
+const USUAL = ["fast", "lean", "int8", "openvino:bf16"];
 
 /** What `--json` prints, as far as it is wanted. */
 const TOLD = v.object({
@@ -34,7 +42,7 @@ const TOLD = v.object({
 });
 
 const { values } = parseArgs({
-  options: { ways: { type: "string", default: Object.keys(WAYS).join() }, size: { type: "string", default: "512" } },
+  options: { ways: { type: "string", default: USUAL.join() }, size: { type: "string", default: "512" } },
 });
 
 const folder = await Deno.makeTempDir({ prefix: "fewstep-bench-" });
@@ -69,7 +77,8 @@ try {
     results[way] = { seconds, milliseconds, peakBytes: memory.peak, peakBytesOf: memory.stages };
   }
   const command = `deno run -A bench/generate_full_size.ts --ways ${values.ways} --size ${values.size}`;
-  await report(`generate_full_size_${values.size}`, command, results);
+  const gpu = /cuda|webgpu/.test(values.ways) ? "_gpu" : "";
+  await report(`generate_full_size_${values.size}${gpu}`, command, results);
 } finally {
   await Deno.remove(folder, { recursive: true });
 }

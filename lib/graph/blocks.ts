@@ -1,8 +1,21 @@
 /** The blocks of SDXL's U-Net and VAE, named as in diffusers. */
 
 import { observeAttention } from "./attention_maps.ts";
-import type { Scope, Value } from "./builder.ts";
-import { conv2d, gelu, groupNorm, layerNorm, linear, lowRank, silu, toPicture, toTokens } from "./layers.ts";
+import type { Product, Scope, SumAndNorm, Value } from "./builder.ts";
+import {
+  addNorm,
+  conv2d,
+  gelu,
+  groupNorm,
+  layerNorm,
+  linear,
+  lowRank,
+  product,
+  silu,
+  toPicture,
+  toTokens,
+  whole,
+} from "./layers.ts";
 import { rows } from "../weights/weights.ts";
 
 export interface ResnetOptions {
@@ -38,17 +51,22 @@ export interface AttentionOptions {
 }
 
 /** diffusers' `Attention` on tokens. x: `[batch, tokens, channels]` */
-export function attention(
+export function attention(g: Scope, x: Value, options: AttentionOptions): Value {
+  return whole(g.at("to_out").at(0), attended(g, x, options));
+}
+
+/** The same, before it is added to something. */
+function attended(
   g: Scope,
   x: Value,
   { heads, context = x, bias = false, shrink = 1 }: AttentionOptions,
-): Value {
+): Product {
   const q = linear(g.at("to_q"), x, x.channels, { bias });
   const k = linear(g.at("to_k"), context, x.channels, { bias, after: q });
   const v = linear(g.at("to_v"), context, x.channels, { bias, after: q });
   observeAttention(g, q, k, heads);
   const area = context === x ? g.area(shrink) : undefined; // a text's tokens are few
-  return linear(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none", area), x.channels);
+  return product(g.at("to_out").at(0), g.lowering.attention(g, q, k, v, heads, "none", area), x.channels);
 }
 
 /**
@@ -57,7 +75,7 @@ export function attention(
  * The projection's rows are value and gate, one after the other. Each half is a matrix product of its own, which
  * spares the copy that splitting the result would cost.
  */
-export function feedForward(g: Scope, x: Value): Value {
+function feedForward(g: Scope, x: Value): Product {
   const inner = 4 * x.channels;
   const proj = g.at("net").at(0).at("proj");
   const weight = proj.find("weight", [2 * inner, x.channels]);
@@ -69,7 +87,7 @@ export function feedForward(g: Scope, x: Value): Value {
   };
   const value = half(proj.at("value"), 0);
   const gate = half(proj.at("gate"), inner);
-  return linear(g.at("net").at(2), g.mul(value, gelu(proj, gate)), x.channels);
+  return product(g.at("net").at(2), g.mul(value, gelu(proj, gate)), x.channels);
 }
 
 export interface TransformerOptions {
@@ -84,11 +102,31 @@ export interface TransformerOptions {
   readonly shrink: number;
 }
 
-/** Self-attention, cross-attention, gated feed-forward. diffusers' `BasicTransformerBlock`. x: `[batch, tokens, channels]` */
-function transformerBlock(g: Scope, x: Value, context: Value, heads: number, shrink: number): Value {
-  x = g.add(x, attention(g.at("attn1"), layerNorm(g.at("norm1"), x), { heads, shrink }));
-  x = g.add(x, attention(g.at("attn2"), layerNorm(g.at("norm2"), x), { heads, context }));
-  return g.add(x, feedForward(g.at("ff"), layerNorm(g.at("norm3"), x)));
+/** A sum that is not taken yet, as with the norm that follows it may be one operator. */
+interface Pending {
+  /** Whose sum it is. */
+  readonly scope: Scope;
+  readonly x: Value;
+  /** Default nothing. */
+  readonly y?: Product;
+}
+
+/** The sum and its layer norm, in the scope `norm`. */
+function normOf({ scope, x, y }: Pending, norm: Scope): SumAndNorm {
+  return y === undefined ? { sum: x, normed: layerNorm(norm, x) } : addNorm(scope, x, y, norm);
+}
+
+/**
+ * Self-attention, cross-attention, gated feed-forward. diffusers' `BasicTransformerBlock`.
+ * entering: `[batch, tokens, channels]`
+ */
+function transformerBlock(scope: Scope, entering: Pending, context: Value, heads: number, shrink: number): Pending {
+  let { sum: x, normed } = normOf(entering, scope.at("norm1"));
+  let y = attended(scope.at("attn1"), normed, { heads, shrink });
+  ({ sum: x, normed } = normOf({ scope, x, y }, scope.at("norm2")));
+  y = attended(scope.at("attn2"), normed, { heads, context });
+  ({ sum: x, normed } = normOf({ scope, x, y }, scope.at("norm3")));
+  return { scope, x, y: feedForward(scope.at("ff"), normed) };
 }
 
 /** A picture's pixels as tokens, through `depth` transformer blocks. diffusers' `Transformer2DModel`. */
@@ -99,12 +137,17 @@ export function transformer(
 ): Value {
   const normed = groupNorm(g.at("norm"), x, groups, 1e-6);
   const projIn = g.at("proj_in");
-  let tokens = linearProjection
-    ? linear(projIn, toTokens(projIn, normed), x.channels)
-    : toTokens(projIn, conv2d(projIn, normed, x.channels, { kernel: 1 }));
+  let pending: Pending = {
+    scope: g,
+    x: linearProjection
+      ? linear(projIn, toTokens(projIn, normed), x.channels)
+      : toTokens(projIn, conv2d(projIn, normed, x.channels, { kernel: 1 })),
+  };
   for (let i = 0; i < depth; i++) {
-    tokens = transformerBlock(g.at("transformer_blocks").at(i), tokens, context, heads, shrink);
+    pending = transformerBlock(g.at("transformer_blocks").at(i), pending, context, heads, shrink);
   }
+  const { scope, x: before, y } = pending;
+  const tokens = y === undefined ? before : scope.add(before, whole(scope, y));
   const projOut = g.at("proj_out");
   const h = linearProjection
     ? toPicture(projOut, linear(projOut, tokens, x.channels), x)

@@ -68,6 +68,20 @@ export interface Lowering {
   gelu(g: Scope, x: Value): Value;
   /** Over the last axis. weight and bias: `[channels]` */
   layerNorm(g: Scope, x: Value, weight: Value, bias: Value, epsilon: number): Value;
+  /** x + y and the layer norm of that sum, where one operator gives both. Default: the two apart. */
+  addNorm?(g: Scope, x: Value, y: Product, weight: Value, bias: Value, epsilon: number): SumAndNorm;
+}
+
+/** What a linear layer gives, its bias apart where the lowering adds it together with what follows. */
+export interface Product {
+  readonly value: Value;
+  /** `[channels]`, to be added. Missing where it is in the value, or there is none. */
+  readonly bias?: Value;
+}
+
+export interface SumAndNorm {
+  readonly sum: Value;
+  readonly normed: Value;
 }
 
 /** How a convolution goes over a picture. */
@@ -224,6 +238,20 @@ export class Scope {
   ): Value {
     const names = inputs.map((input) => typeof input === "string" ? input : input?.name ?? "");
     return { name: this.graph.node(this.path, opType, names, attributes, domain), channels };
+  }
+
+  /** One ONNX operator of which two outputs are read, the first and the one at `place`. */
+  twoOf(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    place: number,
+    channels: number,
+    attributes: Attributes = {},
+    domain = "",
+  ): readonly [Value, Value] {
+    const names = inputs.map((input) => input?.name ?? "");
+    const [first, second] = this.graph.nodeOf(this.path, opType, names, [0, place], attributes, domain);
+    return [{ name: first, channels }, { name: second, channels }];
   }
 
   ints(...values: number[]): string {

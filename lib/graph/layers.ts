@@ -4,7 +4,7 @@
  */
 
 import { rows } from "../weights/weights.ts";
-import type { Scope, Value } from "./builder.ts";
+import type { Product, Scope, SumAndNorm, Value } from "./builder.ts";
 import { convolve } from "./decomposed.ts";
 
 export interface LinearOptions {
@@ -73,6 +73,27 @@ export function groupNorm(g: Scope, x: Value, groups: number, epsilon: number): 
 export function layerNorm(g: Scope, x: Value, epsilon = 1e-5): Value {
   const shape = [x.channels];
   return g.lowering.layerNorm(g, x, g.weight("weight", shape), g.weight("bias", shape), epsilon);
+}
+
+/** torch.nn.Linear before what is added to it: its bias may wait for that. */
+export function product(g: Scope, x: Value, out: number): Product {
+  if (g.lowering.addNorm === undefined) return { value: linear(g, x, out) };
+  return { value: linear(g, x, out, { bias: false }), bias: g.weight("bias", [out]) };
+}
+
+/** What a linear layer gives, its bias added. */
+export function whole(g: Scope, { value, bias }: Product): Value {
+  return bias === undefined ? value : g.add(value, bias);
+}
+
+/** x + y in the scope `g`, and the layer norm of the sum in the scope `norm`. */
+export function addNorm(g: Scope, x: Value, y: Product, norm: Scope, epsilon = 1e-5): SumAndNorm {
+  if (g.lowering.addNorm !== undefined) {
+    const shape = [x.channels];
+    return g.lowering.addNorm(norm, x, y, norm.weight("weight", shape), norm.weight("bias", shape), epsilon);
+  }
+  const sum = g.add(x, whole(g, y));
+  return { sum, normed: layerNorm(norm, sum, epsilon) };
 }
 
 /** x·sigmoid(x) */

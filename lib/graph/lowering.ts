@@ -93,7 +93,15 @@ export const webgpuHalf: Lowering = {
 export const cuda: Lowering = {
   ...cpu,
   name: "cuda",
-  why: "fused matrix products and attention have CUDA kernels",
+  why: "fused matrix products, attention and norms have CUDA kernels",
+
+  // A linear layer's bias, the sum with what goes past the layer, and its norm: one pass over memory where three were.
+  addNorm(g, x, { value, bias: added }, weight, bias, epsilon) {
+    const inputs = [x, value, weight, bias, ...added ? [added] : []];
+    const attributes = { epsilon: float(epsilon) };
+    const [normed, sum] = g.twoOf("SkipLayerNormalization", inputs, 3, x.channels, attributes, MICROSOFT);
+    return { sum, normed };
+  },
 };
 
 export const cudaHalf: Lowering = {
@@ -101,6 +109,7 @@ export const cudaHalf: Lowering = {
   name: "cuda, fp16",
   why: `${cuda.why}; values are half floats`,
   compute: "float16",
+  hint: "fp16",
 };
 
 /** OpenVINO, whose compiler fuses by itself: it is told what is meant, in ONNX's own operators. */

@@ -87,6 +87,27 @@ export class GraphWriter {
   }
 
   /**
+   * Adds a node of which several outputs are read, by their places; the first is always.
+   *
+   * @returns the names of those outputs
+   */
+  nodeOf(
+    path: string,
+    opType: string,
+    inputs: readonly string[],
+    places: readonly number[],
+    attributes: Attributes = {},
+    domain = "",
+  ): readonly string[] {
+    const name = unique(`${path}/${opType}`, this.#names);
+    const outputs = Array<string>(Math.max(0, ...places) + 1).fill("");
+    outputs[0] = name;
+    for (const place of places.filter((place) => place > 0)) outputs[place] = `${name}:${place}`;
+    this.#nodes.push(node({ name, opType, domain, inputs, outputs, attributes }));
+    return places.map((place) => outputs[place]);
+  }
+
+  /**
    * An operator on one value whose outputs several layers read: made once.
    *
    * @returns the names of its outputs

@@ -1,13 +1,15 @@
 /**
  * A whole run by ONNX Runtime's WebGPU provider, without fallback to the processor, on the graphics driver SwiftShader,
- * which needs no GPU. Where there is none these tests skip.
+ * which needs no GPU, or on the one that the variable names. Where there is none these tests skip.
  */
 
 import { join } from "node:path";
-import * as v from "valibot";
-import { close, ok, relativeL2 } from "../assert.ts";
+import { compareWithProcessor } from "./devices.ts";
 
-/** Names SwiftShader's vk_swiftshader_icd.json; libvulkan.so.1 lies beside it or where the loader finds it. */
+/**
+ * Names SwiftShader's vk_swiftshader_icd.json, or another driver's description: NVIDIA's is nvidia_icd.json.
+ * libvulkan.so.1 lies beside it or where the loader finds it.
+ */
 const VARIABLE = "FEWSTEP_SWIFTSHADER";
 
 /** Runs what takes minutes, too. */
@@ -34,32 +36,18 @@ if (driver === undefined) {
   console.log(`webgpu: skipped, there is no SwiftShader. Wanted is ${VARIABLE} naming vk_swiftshader_icd.json.`);
 }
 
-const told = v.object({ runtime: v.string(), tensors: v.record(v.string(), v.array(v.number())) });
-
-async function run(name: string, device: "cpu" | "webgpu", precision: "fp32" | "fp16") {
-  const env = {
+/** The loader's and the driver's settings for a process that is to use it. */
+function environment(): Record<string, string> {
+  const folder = join(driver ?? "", "..");
+  return {
     VK_ICD_FILENAMES: driver ?? "",
     VK_DRIVER_FILES: driver ?? "",
-    LD_LIBRARY_PATH: [join(driver ?? "", ".."), Deno.env.get("LD_LIBRARY_PATH")].filter(Boolean).join(":"),
+    LD_LIBRARY_PATH: [folder, Deno.env.get("LD_LIBRARY_PATH")].filter(Boolean).join(":"),
   };
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", "--no-check", join(import.meta.dirname ?? "", "webgpu.ts"), name, device, precision],
-    env: device === "webgpu" ? env : {},
-  }).output();
-  const text = new TextDecoder();
-  if (!success) throw new Error(`The run on ${device} failed: ${text.decode(stderr)}`);
-  return v.parse(told, JSON.parse(text.decode(stdout)));
 }
 
-/** @param tolerance relative L2 of each tensor */
-async function compare(name: string, precision: "fp32" | "fp16", tolerance: number): Promise<void> {
-  const [cpu, webgpu] = [await run(name, "cpu", "fp32"), await run(name, "webgpu", precision)];
-  ok(webgpu.runtime.endsWith("WebGPU"), webgpu.runtime);
-  for (const [tensor, values] of Object.entries(cpu.tensors)) {
-    close(webgpu.tensors[tensor], values, tolerance, tensor);
-    console.log(`${name}, ${precision}, ${tensor}: ${relativeL2(webgpu.tensors[tensor], values).toExponential(1)}`);
-  }
-}
+const compare = (name: string, precision: "fp32" | "fp16", tolerance: number) =>
+  compareWithProcessor(name, { device: "webgpu", precision, env: environment() }, tolerance);
 
 Deno.test({
   name: "webgpu: text, latents and picture are within 1e-3 of the processor's, and nothing falls back to it",

@@ -8,10 +8,11 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 // Named here so that the package is installed, though none of its code is run.
 import manifest from "onnxruntime-node/package.json" with { type: "json" };
 import { keepLoaded, text, textAt } from "./foreign.ts";
+import { namesIn } from "./libraries.ts";
 
 /** The version of the table in which the youngest of the functions below appeared. */
 const API_VERSION = 22;
@@ -19,11 +20,14 @@ const API_VERSION = 22;
 /** `ORT_LOGGING_LEVEL_ERROR`: warnings of graph optimisers mean nothing to a user. */
 export const LOG_ERRORS = 3;
 
-/** What the library's file is called. */
-const FILE: Readonly<Record<string, string>> = {
-  linux: "libonnxruntime.so.1",
-  darwin: "libonnxruntime.1.dylib",
-  windows: "onnxruntime.dll",
+/** Names the folder of another build of the library than npm's: pip's onnxruntime-gpu has it in `onnxruntime/capi`. */
+export const LIBRARY_VARIABLE = "FEWSTEP_ONNXRUNTIME";
+
+/** What the library's file is called: npm's with the major version, pip's with all of it. */
+const FILE: Readonly<Record<string, RegExp>> = {
+  linux: /^libonnxruntime\.so\.1(\.\d+)*$/,
+  darwin: /^libonnxruntime\.1(\.\d+)*\.dylib$/,
+  windows: /^onnxruntime\.dll$/,
 };
 
 /** A call's result: null where it succeeded, otherwise an object that says why not. */
@@ -155,13 +159,29 @@ export function onnxRuntimeLibrary(): OnnxRuntimeLibrary {
 }
 
 function libraryFolder(): string {
+  const given = Deno.env.get(LIBRARY_VARIABLE);
+  if (given) return resolve(given);
   const root = dirname(fileURLToPath(import.meta.resolve("onnxruntime-node/package.json")));
   const os = Deno.build.os === "windows" ? "win32" : Deno.build.os;
   return join(root, "bin", "napi-v6", os, Deno.build.arch === "x86_64" ? "x64" : "arm64");
 }
 
+/** @throws RangeError where the folder has none */
+function libraryIn(folder: string): string {
+  const pattern = FILE[Deno.build.os] ?? FILE.linux;
+  const name = namesIn(folder).find((name) => pattern.test(name));
+  if (name !== undefined) return join(folder, name);
+  throw new RangeError(
+    Deno.env.get(LIBRARY_VARIABLE)
+      ? `Cannot compute: ${LIBRARY_VARIABLE} says ${folder}, and ONNX Runtime's library is not there. Wanted is the ` +
+        `folder of libonnxruntime: in pip's onnxruntime-gpu it is onnxruntime/capi.`
+      : `Cannot compute: ONNX Runtime's library is not in ${folder}. onnxruntime-node ${manifest.version} carries it for ` +
+        `Linux and Windows on x64 and arm64, and for macOS on arm64.`,
+  );
+}
+
 function openIn(folder: string): { readonly version: string; readonly functions: Functions } {
-  const path = join(folder, FILE[Deno.build.os] ?? FILE.linux);
+  const path = libraryIn(folder);
   const { OrtGetApiBase } = openAt(path);
   const base = OrtGetApiBase();
   if (base === null) throw new RangeError(`Cannot compute: ${path} gives no functions.`);
@@ -201,9 +221,6 @@ function openAt(path: string) {
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new RangeError(
-      `Cannot compute: ONNX Runtime's library ${path} cannot be loaded (${reason}). onnxruntime-node ` +
-        `${manifest.version} carries it for Linux and Windows on x64 and arm64, and for macOS on arm64.`,
-    );
+    throw new RangeError(`Cannot compute: ONNX Runtime's library ${path} cannot be loaded (${reason}).`);
   }
 }

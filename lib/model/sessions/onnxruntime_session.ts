@@ -7,6 +7,7 @@
  */
 
 import { formatShape, type Shape, sizeOf } from "../../tensor/tensor.ts";
+import { CallThread } from "./call_thread.ts";
 import { NativeMemory, text, textAt, viewAt, wideText } from "./foreign.ts";
 import { appendProvider, type Provider } from "./onnxruntime_providers.ts";
 import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
@@ -42,6 +43,11 @@ export interface OrtSessionOptions {
   readonly initializers?: readonly Initializer[];
   /** What computes, and its own options. Default: the processor. */
   readonly provider?: Provider;
+  /**
+   * Whether all its runs are made on one thread beside JavaScript's, as providers want that keep something for each thread
+   * they are called on. Default: on any of Deno's threads.
+   */
+  readonly oneThread?: boolean;
   /** Where the trace of its runs is begun: a path that the runtime adds a time to. Default: there is none. */
   readonly trace?: string;
 }
@@ -78,6 +84,7 @@ export class OrtSession {
   readonly #name: string;
   readonly #outputs: readonly string[];
   #session: Deno.PointerObject | undefined;
+  readonly #oneThread: boolean;
   /** What it reads of its caller's memory. */
   readonly #initializers: readonly Deno.PointerObject[];
   /** Names of inputs and outputs as the library reads them. */
@@ -90,7 +97,9 @@ export class OrtSession {
     model: OrtModel,
     session: Deno.PointerObject,
     initializers: readonly Deno.PointerObject[],
+    oneThread: boolean,
   ) {
+    this.#oneThread = oneThread;
     this.#library = library;
     this.#name = model.name;
     this.#outputs = model.outputs.map(({ name }) => name);
@@ -130,7 +139,13 @@ export class OrtSession {
       const session = Deno.UnsafePointer.create(address);
       if (signal?.aborted && session !== null) await functions.releaseSession.call(session);
       wantUnlessAborted(library, status, what, signal);
-      return made = new OrtSession(library, model, wantPointer(address, what), initializers);
+      return made = new OrtSession(
+        library,
+        model,
+        wantPointer(address, what),
+        initializers,
+        options.oneThread ?? false,
+      );
     } finally {
       call.free();
       signal?.removeEventListener("abort", cancel);
@@ -188,16 +203,20 @@ export class OrtSession {
       }
       const placed = new Set(results.words);
       signal?.addEventListener("abort", cancel);
-      const status = await functions.run.call(
-        this.#session,
-        settings,
+      const rest = [
         names.address,
         given.address,
         BigInt(inputs.length),
         outputs.address,
         BigInt(this.#outputs.length),
         results.address,
-      );
+      ] as const;
+      const status = this.#oneThread
+        ? await CallThread.shared().call({
+          function: functions.run.pointer,
+          words: [Deno.UnsafePointer.value(this.#session), Deno.UnsafePointer.value(settings), ...rest],
+        })
+        : await functions.run.call(this.#session, settings, ...rest);
       for (const address of results.words) {
         const value = placed.has(address) ? null : Deno.UnsafePointer.create(address);
         if (value !== null) values.push(value);

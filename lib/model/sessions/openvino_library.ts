@@ -3,6 +3,7 @@
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { keepLoaded } from "./foreign.ts";
+import { namesIn } from "./libraries.ts";
 
 /** Names a file or folder of OpenVINO's; goes before all other places. */
 export const LIBRARY_VARIABLE = "FEWSTEP_OPENVINO";
@@ -154,16 +155,6 @@ function sitePackages(prefix: string): readonly string[] {
 function runtimeFolders(root: string): readonly string[] {
   const base = join(root, "runtime", Deno.build.os === "windows" ? "bin" : "lib");
   return namesIn(base).flatMap((arch) => [join(base, arch), join(base, arch, "Release")]);
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
-    if (error instanceof Deno.errors.PermissionDenied) return []; // another user's
-    throw error;
-  }
 }
 
 function exists(path: string): boolean {

@@ -5,7 +5,7 @@ import manifest from "onnxruntime-node/package.json" with { type: "json" };
 import { cpu } from "fewstep/graph/lowering.ts";
 import { buildUnet } from "fewstep/graph/unet.ts";
 import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
-import { onnxRuntimeLibrary } from "fewstep/model/sessions/onnxruntime_library.ts";
+import { LIBRARY_VARIABLE, onnxRuntimeLibrary } from "fewstep/model/sessions/onnxruntime_library.ts";
 import { Tensor } from "fewstep/tensor/tensor.ts";
 import { openCheckpoint } from "fewstep/weights/open.ts";
 import { inputsOf } from "../../../bench/unet_inputs.ts";
@@ -46,6 +46,39 @@ Deno.test("the C library gives the npm binding's bits, and its version is the pa
   equal(output?.shape, wanted.dims);
   equal(output?.data, wanted.data);
 });
+
+Deno.test("another build of the library is taken from the folder that the variable names, or the sentence says what is wrong", () =>
+  inFolder(async (folder) => {
+    const told = async (place: string) => {
+      const library = new URL("../../../lib/model/sessions/onnxruntime_library.ts", import.meta.url).href;
+      const code = `import { onnxRuntimeLibrary } from ${JSON.stringify(library)};
+        try { const { folder, version } = onnxRuntimeLibrary(); console.log(folder, version); }
+        catch (error) { console.log(error.message); }`;
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: ["eval", "--quiet", code],
+        env: { [LIBRARY_VARIABLE]: place },
+      }).output();
+      return new TextDecoder().decode(stdout).trim();
+    };
+    const { folder: own, version } = onnxRuntimeLibrary();
+    const [name] = [...Deno.readDirSync(own)].map(({ name }) => name).filter((name) =>
+      /^(lib)?onnxruntime\./.test(name)
+    );
+    // As pip's package calls it on Linux, with all of its version.
+    const called = Deno.build.os === "linux" ? `libonnxruntime.so.${version}` : name;
+    await Deno.copyFile(`${own}/${name}`, `${folder}/${called}`);
+    equal(await told(folder), `${folder} ${version}`);
+    equal(
+      await told(`${folder}/none`),
+      `Cannot compute: ${LIBRARY_VARIABLE} says ${folder}/none, and ONNX Runtime's library is not there. Wanted is the ` +
+        `folder of libonnxruntime: in pip's onnxruntime-gpu it is onnxruntime/capi.`,
+    );
+    await Deno.writeTextFile(`${folder}/${called}`, "no library");
+    ok(
+      /^Cannot compute: ONNX Runtime's library .* cannot be loaded \(.+\)\.$/s.test(await told(folder)),
+      await told(folder),
+    );
+  }));
 
 Deno.test("timers tick while a network runs; small inputs are safe from the collector; a second run waits for its turn", async () => {
   const { network, feeds } = await tinyUnet();

@@ -1,6 +1,9 @@
-/** A run on WebGPU, for webgpu_test.ts: in a process of its own, as the graphics driver is chosen at its start. */
+/**
+ * A run on a device, for webgpu_test.ts and cuda_test.ts: in a process of its own, as the graphics driver and the loader's
+ * path are chosen at its start.
+ */
 
-import { open, type Request } from "fewstep";
+import { type Device, open, type Request } from "fewstep";
 import { goldenPath } from "../goldens/read.ts";
 
 /** By name: as small as a run can be, and SDXL's rules at 64 x 64 pixels. */
@@ -15,10 +18,11 @@ const RUNS: Readonly<Record<string, readonly [path: string, request: Request]>> 
   ],
 };
 
-const [name, device, precision] = Deno.args;
-if (device !== "cpu" && device !== "webgpu") {
-  throw new RangeError(`Cannot run on "${device}": wanted is cpu or webgpu.`);
-}
+const DEVICES: readonly Device[] = ["cpu", "webgpu", "cuda"];
+
+const [name, wanted, precision] = Deno.args;
+const device = DEVICES.find((known) => known === wanted);
+if (device === undefined) throw new RangeError(`Cannot run on "${wanted}": wanted is one of ${DEVICES.join(", ")}.`);
 if (precision !== "fp32" && precision !== "fp16") {
   throw new RangeError(`Cannot compute in "${precision}": wanted is fp32 or fp16.`);
 }
