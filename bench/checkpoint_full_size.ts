@@ -6,11 +6,13 @@
  * - Baking it into a file, alone and with the LoRA: ≤ 1 GB of memory above the start, at the speed of the disk, which is
  *   a plain copy: as many bytes, read, written and synced with nothing to compute. The three in turn, the least of each.
  *   A busy machine stretches seconds: those of the processor, all threads together, tell what the work itself costs.
+ *   Each begins after some seconds of rest: a virtual machine gives what is free back to its host meanwhile, and pays for
+ *   each page that it takes again; what follows at once on the end of another would have it for nothing.
  *
- * The argument is after how many gigabytes a baking ends, within the U-Net, whose layers the LoRA changes. Without it, it
- * wants 14 GB in the temporary folder.
+ * The argument is after how many gigabytes a baking ends, within the U-Net, whose layers the LoRA changes; neither it nor
+ * the copy is synced then. Without it, it wants 14 GB in the temporary folder.
  *
- * Command: MALLOC_MMAP_THRESHOLD_=65536 deno run -A bench/checkpoint_full_size.ts 3
+ * Command: MALLOC_MMAP_THRESHOLD_=65536 deno run -A bench/checkpoint_full_size.ts
  */
 
 import { join } from "node:path";
@@ -31,6 +33,7 @@ import { ownProcessor } from "./processor.ts";
 
 const ROUNDS = 7;
 const BAKE_ROUNDS = 3;
+const rest = () => new Promise((resolve) => setTimeout(resolve, 8000));
 
 /** Lets the peak begin anew. Linux only. */
 const forget = (): Promise<void> => Deno.writeTextFile("/proc/self/clear_refs", "5");
@@ -71,6 +74,7 @@ try {
   /** Seconds, bytes and memory of one baking, as far as the limit lets it go. */
   const bakeAll = async (loras: readonly string[]) => {
     await using model = await open(single, { loras });
+    await rest();
     const { resident } = readMemory();
     await forget();
     const stop = new AbortController();
@@ -94,6 +98,7 @@ try {
   /** What as many bytes take from file to file, in seconds. A baking that was cut short is not synced, so neither is this. */
   const copy = async (bytes: number) => {
     using source = await Deno.open(single);
+    await rest();
     const used = ownProcessor();
     const milliseconds = await time(async () => {
       using target = await Deno.open(out, { write: true, create: true });
@@ -136,7 +141,8 @@ try {
       peakAboveStartBytes: Math.max(...runs.map(({ peakAboveStartBytes }) => peakAboveStartBytes)),
     };
   };
-  await report("checkpoint_full_size", "MALLOC_MMAP_THRESHOLD_=65536 deno run -A bench/checkpoint_full_size.ts 3", {
+  const command = ["MALLOC_MMAP_THRESHOLD_=65536 deno run -A bench/checkpoint_full_size.ts", ...Deno.args].join(" ");
+  await report("checkpoint_full_size", command, {
     bytes,
     openMilliseconds: { first: alone[0], ...spread(alone) },
     openWithLoraMilliseconds: { first: beside[0], ...spread(beside) },

@@ -11,6 +11,7 @@ import { folderFiles } from "./bake_folder.ts";
 import { type BakedFile, bakedFiles, type BakeDType, type BakeLayout, type Row, shapeOfRow } from "./bake_layout.ts";
 import { changesOf } from "./lora_sum.ts";
 import type { Model } from "./model.ts";
+import { PassingFile } from "./sessions/pages.ts";
 import { WeightArithmetic } from "./sessions/weight_arithmetic.ts";
 import { streamWeights, type WeightJob } from "./weight_stream.ts";
 
@@ -108,8 +109,8 @@ function weightsWriter(
       dtype: stored,
       shape: shapeOfRow(row, weights[row.part]),
     }));
-    const pieces = stoppable(streamWeights(jobsOf(rows), arithmetic));
-    await streamPieces(path, planned, pieces, new Map([["format", "pt"], ...metadata]));
+    const pieces = stoppable(streamWeights(jobsOf(rows), arithmetic, PassingFile.open));
+    await streamPieces(path, planned, pieces, new Map([["format", "pt"], ...metadata]), PassingFile.open);
   };
 }
 

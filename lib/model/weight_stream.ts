@@ -5,6 +5,7 @@
  */
 
 import { sizeOf, Tensor } from "../tensor/tensor.ts";
+import type { OpenPassing } from "../weights/files.ts";
 import { readWeight } from "../weights/read.ts";
 import { type DType, OpenFiles } from "../weights/safetensors.ts";
 import { shapeOf } from "../weights/weights.ts";
@@ -59,13 +60,15 @@ interface Means {
  * The bytes of all weights, in order. A piece holds until the next but one is asked for, the last two until the
  * arithmetic is released.
  *
+ * @param passing what looks after the files that they are read from
  * @throws RangeError naming the weight when a value is too large for half floats
  */
 export async function* streamWeights(
   jobs: Iterable<WeightJob>,
   arithmetic: WeightArithmetic,
+  passing?: OpenPassing,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  using files = new OpenFiles();
+  await using files = new OpenFiles(passing);
   const begun: { readonly piece: Piece; readonly made: Promise<Placed> }[] = [];
   const { lanes, pool } = arithmetic;
   let ahead = 0;

@@ -3,16 +3,27 @@
 import { basename, dirname, join } from "node:path";
 import { plain } from "./said.ts";
 
+/** A file that is read or written once: told what was, so that it need not stay in the system's memory. */
+export interface Passing extends AsyncDisposable {
+  /** These bytes were read, and are not needed again. */
+  read(offset: number, length: number): void;
+  /** All bytes up to here are written. */
+  written(end: number): Promise<void>;
+}
+
+/** Begins to look after a file. Undefined where the system has no such thing. */
+export type OpenPassing = (path: string) => Passing | undefined;
+
 /**
  * Writes to a temporary name beside the target, syncs, then renames: a reader never sees half a file, and after a power
  * cut it is the old one or the new one.
  *
- * @param content all bytes, or what writes them piece by piece
+ * @param content all bytes, or what writes them piece by piece, to the file under its temporary name
  * @throws an error whose message is one sentence; nothing is left behind then
  */
 export async function writeWhole(
   path: string,
-  content: Uint8Array | ((write: (bytes: Uint8Array) => Promise<void>) => Promise<void>),
+  content: Uint8Array | ((write: (bytes: Uint8Array) => Promise<void>, temporary: string) => Promise<void>),
 ): Promise<void> {
   // Of a long name only the beginning: the temporary one must not be too long where the name itself is not.
   const temporary = join(dirname(path), `.${basename(path).slice(0, 32)}.${crypto.randomUUID()}.incomplete`);
@@ -26,7 +37,7 @@ export async function writeWhole(
         });
       if (content instanceof Uint8Array) await write(content);
       else {
-        await content(write).catch((error) => {
+        await content(write, temporary).catch((error) => {
           made = error;
           throw error;
         });

@@ -6,7 +6,7 @@
  */
 
 import { formatShape, type Shape, sizeOf, Tensor } from "../tensor/tensor.ts";
-import { unreadable, wantFile, writeWhole } from "./files.ts";
+import { type OpenPassing, type Passing, unreadable, wantFile, writeWhole } from "./files.ts";
 import { BYTES, type DType, type Header, parseHeader, type TensorEntry } from "./safetensors_header.ts";
 
 export type { DType, TensorEntry } from "./safetensors_header.ts";
@@ -150,12 +150,15 @@ export async function streamSafetensors(
 /**
  * The same from pieces of any length: all tensors' bytes, one after the other. A piece is written while the next one is
  * made, and not looked at any more once the next but one is asked for.
+ *
+ * @param passing what looks after the file meanwhile. Default: it stays in the system's memory
  */
 export async function streamPieces(
   path: string,
   tensors: readonly PlannedTensor[],
   pieces: AsyncIterable<Uint8Array>,
   metadata: ReadonlyMap<string, string> = new Map(),
+  passing?: OpenPassing,
 ): Promise<void> {
   const header: Record<string, unknown> = {};
   if (metadata.size > 0) header["__metadata__"] = Object.fromEntries(metadata);
@@ -168,21 +171,30 @@ export async function streamPieces(
   const start = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
   start.set(json, 8);
-  await writeWhole(path, async (write) => {
-    let writing = write(start);
+  await writeWhole(path, async (write, temporary) => {
+    await using file = passing?.(temporary);
     let given = 0;
+    const writeOn = async (bytes: Uint8Array) => {
+      await write(bytes);
+      given += bytes.length;
+      await file?.written(given);
+    };
+    let writing = writeOn(start);
     try {
       writing.catch(() => {}); // it is awaited below, once the next piece is there
       for await (const piece of pieces) {
         await writing;
-        given += piece.length;
-        writing = write(piece);
+        writing = writeOn(piece);
         writing.catch(() => {});
       }
     } finally {
       await writing;
     }
-    if (given !== end) throw new RangeError(`Cannot write ${path}: ${given} bytes were given, wanted are ${end}.`);
+    const wanted = start.length + end;
+    if (given !== wanted) {
+      const data = given - start.length;
+      throw new RangeError(`Cannot write ${path}: ${data} bytes were given, wanted are ${end}.`);
+    }
   });
 }
 
@@ -232,30 +244,40 @@ async function readInto(file: Deno.FsFile, offset: number, bytes: Uint8Array): P
 }
 
 /** Files that much is read from: each opened as often as it is read at once, since a file has one place to read at. */
-export class OpenFiles implements Disposable {
+export class OpenFiles implements AsyncDisposable {
   readonly #all: Deno.FsFile[] = [];
   readonly #idle = new Map<string, Deno.FsFile[]>();
+  readonly #open: OpenPassing | undefined;
+  readonly #passing = new Map<string, Passing | undefined>();
+
+  /** @param passing for files of which nothing is read twice. Default: they stay in the system's memory */
+  constructor(passing?: OpenPassing) {
+    this.#open = passing;
+  }
 
   /** Fills `bytes` from a place of a file. @throws RangeError where the file ends before */
   async read(path: string, offset: number, bytes: Uint8Array): Promise<void> {
     const idle = this.#idle.get(path) ?? [];
     this.#idle.set(path, idle);
-    const file = idle.pop() ?? await this.#open(path);
+    const file = idle.pop() ?? await this.#another(path);
     try {
       await readInto(file, offset, bytes);
+      if (!this.#passing.has(path)) this.#passing.set(path, this.#open?.(path));
+      this.#passing.get(path)?.read(offset, bytes.length);
     } finally {
       idle.push(file);
     }
   }
 
-  async #open(path: string): Promise<Deno.FsFile> {
+  async #another(path: string): Promise<Deno.FsFile> {
     const file = await openForReading(path);
     this.#all.push(file);
     return file;
   }
 
   /** No read may be under way. */
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const file of this.#all) file.close();
+    for (const passing of this.#passing.values()) await passing?.[Symbol.asyncDispose]();
   }
 }
