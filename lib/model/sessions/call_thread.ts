@@ -22,7 +22,7 @@ const answerMessage = v.object({ id: v.number(), result: v.optional(v.bigint()),
 export class CallThread {
   static #shared: CallThread | undefined;
 
-  /** The process's one, begun at its first use. While it has nothing to do it does not keep the process. */
+  /** This program's or worker's one, begun at its first use. While it has nothing to do it keeps no process. */
   static shared(): CallThread {
     return CallThread.#shared ??= new CallThread();
   }

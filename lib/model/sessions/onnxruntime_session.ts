@@ -8,9 +8,9 @@
 
 import { formatShape, type Shape, sizeOf } from "../../tensor/tensor.ts";
 import { CallThread } from "./call_thread.ts";
-import { NativeMemory, text, textAt, viewAt, wideText } from "./foreign.ts";
-import { appendProvider, type Provider } from "./onnxruntime_providers.ts";
-import { LOG_ERRORS, type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
+import { NativeMemory, text, textAt, viewAt } from "./foreign.ts";
+import { type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
+import { type Settings, setUp } from "./onnxruntime_settings.ts";
 import { trimHeap } from "./pages.ts";
 
 /** A tensor in JavaScript's memory. */
@@ -34,22 +34,14 @@ export interface Result {
   readonly shape: Shape;
 }
 
-export interface OrtSessionOptions {
-  /** Threads inside an operator. Default: the runtime's own choice, one a core. */
-  readonly threads?: number;
-  /** Entries of the session's configuration, by their whole names: `session.…`. */
-  readonly config?: Readonly<Record<string, string>>;
+export interface OrtSessionOptions extends Settings {
   /** Tensors that are taken where they lie, and not from their files. */
   readonly initializers?: readonly Initializer[];
-  /** What computes, and its own options. Default: the processor. */
-  readonly provider?: Provider;
   /**
    * Whether all its runs are made on one thread beside JavaScript's, as providers want that keep something for each thread
    * they are called on. Default: on any of Deno's threads.
    */
   readonly oneThread?: boolean;
-  /** Where the trace of its runs is begun: a path that the runtime adds a time to. Default: there is none. */
-  readonly trace?: string;
 }
 
 /** A tensor of a network, used until the session is released. */
@@ -97,10 +89,10 @@ export class OrtSession {
     model: OrtModel,
     session: Deno.PointerObject,
     initializers: readonly Deno.PointerObject[],
-    oneThread: boolean,
+    { oneThread = false }: OrtSessionOptions,
   ) {
-    this.#oneThread = oneThread;
     this.#library = library;
+    this.#oneThread = oneThread;
     this.#name = model.name;
     this.#outputs = model.outputs.map(({ name }) => name);
     this.#session = session;
@@ -139,13 +131,7 @@ export class OrtSession {
       const session = Deno.UnsafePointer.create(address);
       if (signal?.aborted && session !== null) await functions.releaseSession.call(session);
       wantUnlessAborted(library, status, what, signal);
-      return made = new OrtSession(
-        library,
-        model,
-        wantPointer(address, what),
-        initializers,
-        options.oneThread ?? false,
-      );
+      return made = new OrtSession(library, model, wantPointer(address, what), initializers, options);
     } finally {
       call.free();
       signal?.removeEventListener("abort", cancel);
@@ -327,28 +313,6 @@ function valueAt(
   const sizes = BigInt64Array.from(shape, BigInt);
   const [place, bytes, rank] = [Deno.UnsafePointer.create(address), BigInt(byteLength), BigInt(shape.length)];
   return library.made((out) => functions.createTensorOn.call(cpuMemory, place, bytes, sizes, rank, type, out), what);
-}
-
-function setUp(
-  library: OnnxRuntimeLibrary,
-  settings: Deno.PointerObject,
-  { threads, config = {}, provider, trace }: OrtSessionOptions,
-  what: string,
-): void {
-  const { functions } = library;
-  library.want(functions.setLogSeverity.call(settings, LOG_ERRORS), what);
-  if (threads !== undefined) library.want(functions.setThreads.call(settings, threads), what);
-  // Planned as one block from the run before, a run's memory stands beside what that run took: twice as much from the
-  // second run on, and no time is won.
-  library.want(functions.disableMemoryPattern.call(settings), what);
-  for (const [key, value] of Object.entries(config)) {
-    library.want(functions.addConfig.call(settings, text(key), text(value)), what);
-  }
-  if (trace !== undefined) {
-    const path = Deno.build.os === "windows" ? wideText(trace) : text(trace);
-    library.want(functions.enableProfiling.call(settings, path), what);
-  }
-  if (provider !== undefined) appendProvider(library, settings, provider, what);
 }
 
 /** What an aborted call says of itself is no news: the signal's reason is. */
