@@ -30,7 +30,7 @@ def sheet(rows: list[tuple[str, Tensor]], prompts: list[str], path: Path) -> Non
     canvas = Image.new("RGB", (left + side * len(prompts), top + side * len(rows)), "white")
     draw = ImageDraw.Draw(canvas)
     for column, prompt in enumerate(prompts):
-        draw.multiline_text((left + column * side + 3, 2), "\n".join(textwrap.wrap(prompt, 25)[:4]), fill="black", font_size=10)
+        draw.multiline_text((left + column * side + 3, 2), "\n".join(textwrap.wrap(prompt, 23, max_lines=4, placeholder=" …")), fill="black", font_size=10)
     for row, (name, pictures) in enumerate(rows):
         draw.multiline_text((3, top + row * side + 4), "\n".join(textwrap.wrap(name, 17)), fill="black", font_size=11)
         if pictures.shape[-1] != side:
