@@ -1,7 +1,8 @@
 """What torch and diffusers give on an NVIDIA GPU: normals by torch's CUDA generator, and runs that draw with it.
 
 Command: python tests/goldens/gpu.py     (written: data/goldens/randn-cuda.safetensors, run-cuda-*.safetensors)
-It wants a GPU, and stands apart from all.py for that. Products are in float32, not in TensorFloat-32.
+It wants a GPU, and stands apart from all.py for that. After new pocket weights the runs are to be made again, or removed:
+the tests take those that are there. Products are in float32, not in TensorFloat-32.
 Names of the normals: as randn.py's, `seed/count` and `seed/a,b,c`, with `/half` and `/bfloat16` where drawn in that type.
 """
 

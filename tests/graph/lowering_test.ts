@@ -7,6 +7,8 @@ import { buildClipText } from "fewstep/graph/clip.ts";
 import { partsOf } from "fewstep/graph/proto.ts";
 import { pinned } from "fewstep/graph/rewrite.ts";
 import { buildUnet } from "fewstep/graph/unet.ts";
+import { Loras } from "fewstep/model/loras.ts";
+import { open } from "fewstep/model/open.ts";
 import { onnxRuntimeCpu } from "fewstep/model/sessions/onnxruntime.ts";
 import type { Feeds, Outputs } from "fewstep/model/sessions/session.ts";
 import { readMemory, resetPeak } from "fewstep/measure/memory.ts";
@@ -45,6 +47,24 @@ Deno.test("every lowering of the U-Net gives the processor's output; in half flo
     const off = relativeL2(outputOf(await run(unetBy(lowering), feeds), "out_sample"), wanted);
     ok(off > 1e-5 && off < 1e-2, `${lowering.name} is ${off} off`);
   }
+});
+
+Deno.test("with a LoRA beside the weights every lowering gives the processor's output", async () => {
+  const pocket = new URL("../../models/pocket/", import.meta.url).pathname;
+  await using model = await open(`${pocket}base`, { loras: [`${pocket}lightning_4step_lora.safetensors`] });
+  const { unet } = model.checkpoint;
+  const loras = new Loras(model.loras, "branch");
+  const inputs = inputsOf(unet.architecture, { side: 8 });
+  const given = { ...inputs, ...loras.feeds("unet", [0.7]) };
+  const by = async (lowering: Lowering) => {
+    const network = buildUnet(unet.architecture, unet.weights, { lowering, adapters: loras.adapters("unet") });
+    return outputOf(await run(network, given), "out_sample");
+  };
+  const wanted = await by(cpu);
+  const without = await run(buildUnet(unet.architecture, unet.weights, { lowering: cpu }), inputs);
+  ok(relativeL2(outputOf(without, "out_sample"), wanted) > 1e-3, "the LoRA changed nothing");
+  for (const lowering of [webgpu, cuda, openvino]) close(await by(lowering), wanted, 1e-5, lowering.name);
+  for (const lowering of [webgpuHalf, cudaHalf]) close(await by(lowering), wanted, 1e-2, lowering.name);
 });
 
 Deno.test("every lowering of a text encoder gives the processor's states and pooled vector, mask and place included", async () => {
