@@ -110,7 +110,9 @@ function weightsWriter(
       shape: shapeOfRow(row, weights[row.part]),
     }));
     const pieces = stoppable(streamWeights(jobsOf(rows), arithmetic, PassingFile.open));
-    await streamPieces(path, planned, pieces, new Map([["format", "pt"], ...metadata]), PassingFile.open);
+    await streamPieces(path, planned, pieces, new Map([["format", "pt"], ...metadata]), {
+      passing: PassingFile.open,
+    });
   };
 }
 

@@ -10,6 +10,7 @@ import { openSafetensors, type PlannedTensor, streamPieces } from "../weights/sa
 import { shapeOf, type Weights } from "../weights/weights.ts";
 import { type Change, changesOf } from "./lora_sum.ts";
 import type { LoadedLora } from "./loras.ts";
+import { PassingFile } from "./sessions/pages.ts";
 import { WeightArithmetic } from "./sessions/weight_arithmetic.ts";
 import { streamWeights } from "./weight_stream.ts";
 
@@ -63,5 +64,6 @@ async function writeFused(
 ): Promise<void> {
   const planned = [...changes].map(([name, { ref }]): PlannedTensor => ({ name, dtype: "F32", shape: shapeOf(ref) }));
   const jobs = [...changes.values()].map((change) => ({ ...change, to: "fp32" as const }));
-  await streamPieces(path, planned, streamWeights(jobs, arithmetic));
+  // It is read again at once, and gone with this process: it may stay in memory, and need not be on the disk.
+  await streamPieces(path, planned, streamWeights(jobs, arithmetic, PassingFile.open), undefined, { lasting: false });
 }

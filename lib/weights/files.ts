@@ -14,6 +14,11 @@ export interface Passing extends AsyncDisposable {
 /** Begins to look after a file. Undefined where the system has no such thing. */
 export type OpenPassing = (path: string) => Passing | undefined;
 
+export interface WriteOptions {
+  /** Whether it is wanted after a power cut. Default true; what a process removes at its end need not wait for the disk. */
+  readonly lasting?: boolean;
+}
+
 /**
  * Writes to a temporary name beside the target, syncs, then renames: a reader never sees half a file, and after a power
  * cut it is the old one or the new one.
@@ -24,6 +29,7 @@ export type OpenPassing = (path: string) => Passing | undefined;
 export async function writeWhole(
   path: string,
   content: Uint8Array | ((write: (bytes: Uint8Array) => Promise<void>, temporary: string) => Promise<void>),
+  { lasting = true }: WriteOptions = {},
 ): Promise<void> {
   // Of a long name only the beginning: the temporary one must not be too long where the name itself is not.
   const temporary = join(dirname(path), `.${basename(path).slice(0, 32)}.${crypto.randomUUID()}.incomplete`);
@@ -42,9 +48,9 @@ export async function writeWhole(
           throw error;
         });
       }
-      await file.sync();
+      if (lasting) await file.sync();
     }
-    await rename(temporary, path);
+    await (lasting ? rename : Deno.rename)(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch((removal) => {
       if (!(removal instanceof Deno.errors.NotFound)) throw removal;

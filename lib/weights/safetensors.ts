@@ -6,7 +6,7 @@
  */
 
 import { formatShape, type Shape, sizeOf, Tensor } from "../tensor/tensor.ts";
-import { type OpenPassing, type Passing, unreadable, wantFile, writeWhole } from "./files.ts";
+import { type OpenPassing, type Passing, unreadable, wantFile, type WriteOptions, writeWhole } from "./files.ts";
 import { BYTES, type DType, type Header, parseHeader, type TensorEntry } from "./safetensors_header.ts";
 
 export type { DType, TensorEntry } from "./safetensors_header.ts";
@@ -147,18 +147,21 @@ export async function streamSafetensors(
   await streamPieces(path, tensors, whole(), metadata);
 }
 
+export interface StreamOptions extends WriteOptions {
+  /** What looks after the file while it is written. Default: it stays in the system's memory. */
+  readonly passing?: OpenPassing;
+}
+
 /**
  * The same from pieces of any length: all tensors' bytes, one after the other. A piece is written while the next one is
  * made, and not looked at any more once the next but one is asked for.
- *
- * @param passing what looks after the file meanwhile. Default: it stays in the system's memory
  */
 export async function streamPieces(
   path: string,
   tensors: readonly PlannedTensor[],
   pieces: AsyncIterable<Uint8Array>,
   metadata: ReadonlyMap<string, string> = new Map(),
-  passing?: OpenPassing,
+  { passing, ...options }: StreamOptions = {},
 ): Promise<void> {
   const header: Record<string, unknown> = {};
   if (metadata.size > 0) header["__metadata__"] = Object.fromEntries(metadata);
@@ -195,7 +198,7 @@ export async function streamPieces(
       const data = given - start.length;
       throw new RangeError(`Cannot write ${path}: ${data} bytes were given, wanted are ${end}.`);
     }
-  });
+  }, options);
 }
 
 function bytesIn({ dtype, shape }: PlannedTensor): number {

@@ -20,7 +20,7 @@ async function write(path: string, count: number, passing?: typeof PassingFile.o
   async function* pieces() {
     for (let i = 0; i < count; i++) yield await Promise.resolve(pieceOf(i));
   }
-  await streamPieces(path, [{ name: "x", dtype: "U8", shape: [PIECE * PIECES] }], pieces(), undefined, passing);
+  await streamPieces(path, [{ name: "x", dtype: "U8", shape: [PIECE * PIECES] }], pieces(), undefined, { passing });
 }
 
 /** The share of a file's pages that are in memory. */
