@@ -250,7 +250,7 @@ export class Scope {
     domain = "",
   ): readonly [Value, Value] {
     const names = inputs.map((input) => input?.name ?? "");
-    const [first, second] = this.graph.nodeOf(this.path, opType, names, [0, place], attributes, domain);
+    const [first, second] = this.graph.twoOf(this.path, opType, names, place, attributes, domain);
     return [{ name: first, channels }, { name: second, channels }];
   }
 

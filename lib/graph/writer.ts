@@ -86,25 +86,20 @@ export class GraphWriter {
     return name;
   }
 
-  /**
-   * Adds a node of which several outputs are read, by their places; the first is always.
-   *
-   * @returns the names of those outputs
-   */
-  nodeOf(
+  /** Adds a node of which two outputs are read, the first and the one at `place`. @returns their names */
+  twoOf(
     path: string,
     opType: string,
     inputs: readonly string[],
-    places: readonly number[],
+    place: number,
     attributes: Attributes = {},
     domain = "",
-  ): readonly string[] {
+  ): readonly [string, string] {
     const name = unique(`${path}/${opType}`, this.#names);
-    const outputs = Array<string>(Math.max(0, ...places) + 1).fill("");
-    outputs[0] = name;
-    for (const place of places.filter((place) => place > 0)) outputs[place] = `${name}:${place}`;
-    this.#nodes.push(node({ name, opType, domain, inputs, outputs, attributes }));
-    return places.map((place) => outputs[place]);
+    const other = `${name}:${place}`;
+    const between = Array<string>(place - 1).fill("");
+    this.#nodes.push(node({ name, opType, domain, inputs, outputs: [name, ...between, other], attributes }));
+    return [name, other];
   }
 
   /**

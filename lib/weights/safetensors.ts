@@ -193,11 +193,8 @@ export async function streamPieces(
     } finally {
       await writing;
     }
-    const wanted = start.length + end;
-    if (given !== wanted) {
-      const data = given - start.length;
-      throw new RangeError(`Cannot write ${path}: ${data} bytes were given, wanted are ${end}.`);
-    }
+    const data = given - start.length;
+    if (data !== end) throw new RangeError(`Cannot write ${path}: ${data} bytes were given, wanted are ${end}.`);
   }, options);
 }
 

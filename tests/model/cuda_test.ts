@@ -4,7 +4,7 @@
  */
 
 import { onnxRuntimeCuda } from "fewstep/model/sessions/onnxruntime.ts";
-import { compareWithProcessor } from "./devices.ts";
+import { compareWithProcessor } from "./against_processor.ts";
 
 /** Why there is no CUDA here. */
 function missing(): string | undefined {

@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { compareWithProcessor } from "./devices.ts";
+import { compareWithProcessor } from "./against_processor.ts";
 
 /**
  * Names SwiftShader's vk_swiftshader_icd.json, or another driver's description: NVIDIA's is nvidia_icd.json.

@@ -7,12 +7,6 @@
 import { Worker } from "node:worker_threads";
 import * as v from "valibot";
 
-/** A function outside of JavaScript that takes addresses and lengths, and what it is given. */
-export interface PlainCall {
-  readonly function: Deno.PointerObject;
-  readonly words: readonly bigint[];
-}
-
 /** What goes to the thread. */
 export const callMessage = v.object({ id: v.number(), address: v.bigint(), words: v.array(v.bigint()) });
 
@@ -37,8 +31,8 @@ export class CallThread {
     this.#worker.on("error", (error) => this.#fail(error));
   }
 
-  /** Makes a call after those before it. @returns what the function gives: an address */
-  call({ function: called, words }: PlainCall): Promise<Deno.PointerValue> {
+  /** Calls a function of addresses and lengths, after the calls before. @returns what it gives: an address */
+  call(called: Deno.PointerObject, words: readonly bigint[]): Promise<Deno.PointerValue> {
     const id = this.#calls++;
     const waiting = Promise.withResolvers<Deno.PointerValue>();
     if (this.#waiting.size === 0) this.#worker.ref();

@@ -5,7 +5,8 @@
 
 import { externalsOf, type Network } from "../../graph/proto.ts";
 import { MappedFile } from "./pages.ts";
-import { type Numbers, OrtSession, type OrtSessionOptions, type Result } from "./onnxruntime_session.ts";
+import { OrtSession, type OrtSessionOptions } from "./onnxruntime_session.ts";
+import type { Numbers, Result } from "./onnxruntime_values.ts";
 
 /** Milliseconds between two times of giving pages back: SDXL's U-Net on two cores reads about half a gigabyte in it. */
 const PERIOD = 500;

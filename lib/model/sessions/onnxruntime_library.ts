@@ -23,10 +23,10 @@ export const LOG_ERRORS = 3;
 /** Names the folder of another build of the library than npm's: pip's onnxruntime-gpu has it in `onnxruntime/capi`. */
 export const LIBRARY_VARIABLE = "FEWSTEP_ONNXRUNTIME";
 
-/** What the library's file is called: npm's with the major version, pip's with all of it. */
+/** What the library's file is called: npm's with the major version, pip's with all of it, others' with none. */
 const FILE: Readonly<Record<string, RegExp>> = {
-  linux: /^libonnxruntime\.so\.1(\.\d+)*$/,
-  darwin: /^libonnxruntime\.1(\.\d+)*\.dylib$/,
+  linux: /^libonnxruntime\.so(\.1(\.\d+)*)?$/,
+  darwin: /^libonnxruntime(\.1(\.\d+)*)?\.dylib$/,
   windows: /^onnxruntime\.dll$/,
 };
 

@@ -6,33 +6,12 @@
  * them, or both are read and written where they lie outside of JavaScript's memory.
  */
 
-import { formatShape, type Shape, sizeOf } from "../../tensor/tensor.ts";
 import { CallThread } from "./call_thread.ts";
-import { NativeMemory, text, textAt, viewAt } from "./foreign.ts";
+import { NativeMemory, text, textAt } from "./foreign.ts";
 import { type OnnxRuntimeLibrary, onnxRuntimeLibrary, wantPointer } from "./onnxruntime_library.ts";
 import { type Settings, setUp } from "./onnxruntime_settings.ts";
+import { type Numbers, type PlacedTensor, readValue, type Result, valueAt, valueFrom } from "./onnxruntime_values.ts";
 import { trimHeap } from "./pages.ts";
-
-/** A tensor in JavaScript's memory. */
-export interface Numbers {
-  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
-  readonly shape: Shape;
-}
-
-/** A tensor outside of it, which must stay there as long as it is used. */
-export interface PlacedTensor {
-  /** `ONNXTensorElementDataType` */
-  readonly type: number;
-  readonly shape: Shape;
-  readonly address: bigint;
-  readonly byteLength: number;
-}
-
-/** What the runtime gave. */
-export interface Result {
-  readonly data: Float32Array<ArrayBuffer>;
-  readonly shape: Shape;
-}
 
 export interface OrtSessionOptions extends Settings {
   /** Tensors that are taken where they lie, and not from their files. */
@@ -64,9 +43,6 @@ export interface OrtModel {
   readonly bytes: Uint8Array;
   readonly outputs: readonly { readonly name: string }[];
 }
-
-/** `ONNXTensorElementDataType` */
-export const ELEMENT = { float32: 1, int32: 6, float16: 10, bfloat16: 16 } as const;
 
 /** Where a call's result and what it reads lie in one block. */
 const RESULT_BYTES = 64;
@@ -160,7 +136,7 @@ export class OrtSession {
     const what = `run the ${this.#name}`;
     const values: Deno.PointerObject[] = [];
     const valueOf = (name: string, tensor: Numbers | PlacedTensor): bigint => {
-      const value = this.#valueOf(name, tensor);
+      const value = valueFrom(this.#library, tensor, `give ${name} to the ${this.#name}`);
       values.push(value);
       return Deno.UnsafePointer.value(value);
     };
@@ -198,10 +174,8 @@ export class OrtSession {
         results.address,
       ] as const;
       const status = this.#oneThread
-        ? await CallThread.shared().call({
-          function: functions.run.pointer,
-          words: [Deno.UnsafePointer.value(this.#session), Deno.UnsafePointer.value(settings), ...rest],
-        })
+        ? await CallThread.shared()
+          .call(functions.run.pointer, [...[this.#session, settings].map(Deno.UnsafePointer.value), ...rest])
         : await functions.run.call(this.#session, settings, ...rest);
       for (const address of results.words) {
         const value = placed.has(address) ? null : Deno.UnsafePointer.create(address);
@@ -209,7 +183,12 @@ export class OrtSession {
       }
       wantUnlessAborted(this.#library, status, what, signal);
       const made = this.#outputs.flatMap((name, i) =>
-        Object.hasOwn(into, name) ? [] : [[name, this.#take(name, wantPointer(results.words[i], what))] as const]
+        Object.hasOwn(into, name) ? [] : [
+          [
+            name,
+            readValue(this.#library, wantPointer(results.words[i], what), `read ${name} of the ${this.#name}`),
+          ] as const,
+        ]
       );
       return new Map(made);
     } finally {
@@ -220,57 +199,10 @@ export class OrtSession {
     }
   }
 
-  /** A tensor of the runtime's: over memory that is there, or with a copy of JavaScript's. */
-  #valueOf(name: string, tensor: Numbers | PlacedTensor): Deno.PointerObject {
-    const what = `give ${name} to the ${this.#name}`;
-    if ("address" in tensor) return valueAt(this.#library, tensor, what);
-    const { data, shape } = tensor;
-    if (sizeOf(shape) !== data.length) {
-      throw new RangeError(`Cannot ${what}: ${data.length} numbers do not fill ${formatShape(shape)}.`);
-    }
-    const { functions, allocator } = this.#library;
-    const [sizes, rank] = [BigInt64Array.from(shape, BigInt), BigInt(shape.length)];
-    const type = data instanceof Float32Array ? ELEMENT.float32 : ELEMENT.int32;
-    const value = this.#library.made((out) => functions.createTensor.call(allocator, sizes, rank, type, out), what);
-    if (data.byteLength > 0) {
-      const at = this.#library.made((out) => functions.tensorData.call(value, out), what);
-      viewAt(Deno.UnsafePointer.value(at), data.byteLength)
-        .set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    return value;
-  }
-
   #nameAt(name: string): bigint {
     const known = this.#names.get(name) ?? NativeMemory.of(text(name));
     this.#names.set(name, known);
     return known.address;
-  }
-
-  /** A copy of a tensor of the runtime's. */
-  #take(name: string, value: Deno.PointerObject): Result {
-    const { functions } = this.#library;
-    const what = `read ${name} of the ${this.#name}`;
-    const info = this.#library.made((out) => functions.typeAndShape.call(value, out), what);
-    try {
-      const type = new Int32Array(1);
-      this.#library.want(functions.elementType.call(info, type), what);
-      if (type[0] !== ELEMENT.float32) {
-        throw new TypeError(`Cannot ${what}: wanted float32, its type has the number ${type[0]}.`);
-      }
-      const rank = new BigUint64Array(1);
-      this.#library.want(functions.rank.call(info, rank), what);
-      const sizes = new BigInt64Array(Number(rank[0]));
-      this.#library.want(functions.dimensions.call(info, sizes, rank[0]), what);
-      const shape = Array.from(sizes, Number);
-      const data = new Float32Array(sizeOf(shape));
-      if (data.length > 0) {
-        const from = this.#library.made((out) => functions.tensorData.call(value, out), what);
-        Deno.UnsafePointerView.copyInto(from, data);
-      }
-      return { data, shape };
-    } finally {
-      functions.releaseTypeAndShape.call(info);
-    }
   }
 
   /** Ends the trace. @returns its file */
@@ -301,18 +233,6 @@ export class OrtSession {
     for (const name of this.#names.values()) name.free();
     await trimHeap();
   }
-}
-
-/** A tensor of the runtime's over memory that is there. */
-function valueAt(
-  library: OnnxRuntimeLibrary,
-  { type, shape, address, byteLength }: PlacedTensor,
-  what: string,
-): Deno.PointerObject {
-  const { functions, cpuMemory } = library;
-  const sizes = BigInt64Array.from(shape, BigInt);
-  const [place, bytes, rank] = [Deno.UnsafePointer.create(address), BigInt(byteLength), BigInt(shape.length)];
-  return library.made((out) => functions.createTensorOn.call(cpuMemory, place, bytes, sizes, rank, type, out), what);
 }
 
 /** What an aborted call says of itself is no news: the signal's reason is. */

@@ -6,7 +6,8 @@
 
 import { CAST, modelBytes, node, type Port } from "../../graph/proto.ts";
 import { MemoryPool, type Placed } from "./foreign.ts";
-import { ELEMENT, type OrtModel, OrtSession, type PlacedTensor } from "./onnxruntime_session.ts";
+import { type OrtModel, OrtSession } from "./onnxruntime_session.ts";
+import { ELEMENT, type PlacedTensor } from "./onnxruntime_values.ts";
 
 /** How numbers lie in memory. */
 export type Stored = "fp32" | "fp16" | "bf16";

@@ -1,6 +1,7 @@
-/** A network of one operation many times over, as long and as heavy as a test wants it. */
+/** A network of one operation many times over, as long and as heavy as a test wants it, and what ends its runs. */
 
 import { join } from "node:path";
+import { ok, throwsSentence } from "../../assert.ts";
 import { externalTensor, modelBytes, type Network, node } from "fewstep/graph/proto.ts";
 
 /**
@@ -26,4 +27,28 @@ export async function chain(folder: string, side: number, count: number): Promis
   const name = "chain";
   const bytes = modelBytes({ name, nodes, inputs, outputs, initializers: [externalTensor(weight, folder)] });
   return { name, bytes, root: folder, inputs, outputs, observable: [] };
+}
+
+/**
+ * Aborts a run after a twentieth of the time that a whole one takes: it must end within a quarter of that.
+ *
+ * @returns the signal, which stays aborted
+ */
+export async function endedInItsMidst(
+  run: (options: { readonly signal?: AbortSignal }) => Promise<unknown>,
+): Promise<AbortSignal> {
+  const before = performance.now();
+  await run({});
+  const whole = performance.now() - before;
+  const stop = new AbortController();
+  let aborted = 0;
+  const timer = setTimeout(() => {
+    aborted = performance.now();
+    stop.abort(new Error("Stopped by the test."));
+  }, whole / 20);
+  await throwsSentence(() => run({ signal: stop.signal }), "Stopped by the test.");
+  const took = performance.now() - aborted;
+  clearTimeout(timer);
+  ok(took < whole / 4, `${took} ms to stop, a whole run takes ${whole}`);
+  return stop.signal;
 }

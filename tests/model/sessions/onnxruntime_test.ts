@@ -12,7 +12,7 @@ import { inputsOf } from "../../../bench/unet_inputs.ts";
 import { equal, ok, throwsSentence } from "../../assert.ts";
 import { inFolder } from "../../files.ts";
 import { goldenPath } from "../../goldens/read.ts";
-import { chain } from "./chain.ts";
+import { chain, endedInItsMidst } from "./chain.ts";
 import type { Task } from "./onnxruntime_worker.ts";
 
 const runtime = onnxRuntimeCpu({ threads: 1 }); // beside other work, threads wait for each other
@@ -68,6 +68,11 @@ Deno.test("another build of the library is taken from the folder that the variab
     const called = Deno.build.os === "linux" ? `libonnxruntime.so.${version}` : name;
     await Deno.copyFile(`${own}/${name}`, `${folder}/${called}`);
     equal(await told(folder), `${folder} ${version}`);
+    if (Deno.build.os === "linux") { // as an archive calls it, with none
+      await Deno.rename(`${folder}/${called}`, `${folder}/libonnxruntime.so`);
+      equal(await told(folder), `${folder} ${version}`);
+      await Deno.rename(`${folder}/libonnxruntime.so`, `${folder}/${called}`);
+    }
     equal(
       await told(`${folder}/none`),
       `Cannot compute: ${LIBRARY_VARIABLE} says ${folder}/none, and ONNX Runtime's library is not there. Wanted is the ` +
@@ -105,20 +110,8 @@ Deno.test("an aborted signal ends a run before its next operator and a load in i
   inFolder(async (folder) => {
     const [side, rows] = [512, 512];
     const session = await runtime.load(await chain(folder, side, 200));
-    const whole = performance.now();
-    await session.run(zeros(rows, side));
-    const wanted = performance.now() - whole;
-    const stop = new AbortController();
-    let aborted = 0;
-    const timer = setTimeout(() => {
-      aborted = performance.now();
-      stop.abort(new Error("Stopped by the test."));
-    }, wanted / 20);
-    await throwsSentence(() => session.run(zeros(rows, side), { signal: stop.signal }), "Stopped by the test.");
-    const took = performance.now() - aborted;
-    clearTimeout(timer);
-    ok(took < wanted / 4, `${took} ms to stop, a whole run takes ${wanted}`);
-    await throwsSentence(() => session.run(zeros(rows, side), { signal: stop.signal }), "Stopped by the test.");
+    const signal = await endedInItsMidst((options) => session.run(zeros(rows, side), options));
+    await throwsSentence(() => session.run(zeros(rows, side), { signal }), "Stopped by the test.");
     equal((await session.run(zeros(1, side))).get("y")?.shape, [1, side]);
     await session.release();
     await throwsSentence(() => session.run(zeros(1, side)), "Cannot run the chain: its session was released.");
